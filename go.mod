@@ -1,0 +1,18 @@
+module github.com/tempkit/tempkit
+
+go 1.25.0
+
+require (
+	github.com/gofrs/flock v0.13.1
+	github.com/spf13/afero v1.15.0
+	github.com/stretchr/testify v1.12.1
+	go.uber.org/goleak v1.3.0
+	golang.org/x/sync v0.22.0
+	golang.org/x/sys v0.47.0
+	pgregory.net/rapid v1.3.0
+)
+
+require (
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/text v0.28.0 // indirect
+)
