@@ -1,0 +1,144 @@
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/afero"
+	"github.com/tempkit/tempkit/tmpfs/rootfs"
+)
+
+// A File is an open file that behaves as an *os.File does, whatever the Fs. It
+// goes by the name that it was opened by: a handle of MemMapFs takes another
+// name with each rename, one of BasePathFs tells a path that is none.
+type File struct {
+	afero.File // an *os.File, a *rootfs.File, or a *handle over what the Fs returned
+	name       string
+	fsys       FS
+	held       *os.File // the lock of Lock, apart from the handle
+}
+
+// wrap returns f, which v opened as name, as a File.
+func (v FS) wrap(f afero.File, name string, flag int) *File {
+	switch f.(type) {
+	case *os.File, *rootfs.File:
+		if v.OnDisk() {
+			return &File{File: f, name: name, fsys: v}
+		}
+	}
+	return &File{File: newHandle(v, f, name, flag), name: name, fsys: v}
+}
+
+// Name returns the clean name that the file was opened by, or "" if it has none.
+func (f *File) Name() string { return f.name }
+
+// OSFile returns the *os.File beneath f, if there is one.
+func (f *File) OSFile() (*os.File, bool) { return OSFile(f.File) }
+
+// OSFile returns the *os.File beneath f, if there is one and nothing unknown is
+// in between: a fault injector or a meter stays in the way.
+func OSFile(f afero.File) (*os.File, bool) {
+	for {
+		switch v := f.(type) {
+		case *os.File:
+			return v, true
+		case *rootfs.File:
+			return v.File, true
+		case *afero.BasePathFile:
+			f = v.File
+		case *File:
+			f = v.File
+		case *handle:
+			f = v.f
+		default:
+			return nil, false
+		}
+	}
+}
+
+// Chmod gives the file exactly that mode, by its handle where there is one.
+func (f *File) Chmod(mode fs.FileMode) error {
+	if g, ok := f.OSFile(); ok {
+		return fail("chmod", f.name, g.Chmod(mode))
+	}
+	return f.fsys.Chmod(f.name, mode)
+}
+
+// Chown changes the owner and the group, by the handle where there is one; -1
+// leaves one as it is.
+func (f *File) Chown(uid, gid int) error {
+	if g, ok := f.OSFile(); ok {
+		return fail("chown", f.name, g.Chown(uid, gid))
+	}
+	return fail("chown", f.name, f.fsys.fsys.Chown(f.name, uid, gid))
+}
+
+// ReadFrom copies r to the file until EOF, within the kernel where it can.
+func (f *File) ReadFrom(r io.Reader) (int64, error) {
+	if to, ok := f.File.(io.ReaderFrom); ok {
+		// A reader that is a File hides the os.File that the kernel could read from.
+		if from, ok := r.(interface{ OSFile() (*os.File, bool) }); ok {
+			if g, ok := from.OSFile(); ok {
+				r = g
+			}
+		}
+		return to.ReadFrom(r)
+	}
+	return io.Copy(onlyWriter{f.File}, r)
+}
+
+// WriteTo copies what is left of the file to w, within the kernel where it can.
+func (f *File) WriteTo(w io.Writer) (int64, error) {
+	if from, ok := f.File.(io.WriterTo); ok {
+		return from.WriteTo(w)
+	}
+	return io.Copy(w, onlyReader{f.File})
+}
+
+// These keep io.Copy from calling ReadFrom or WriteTo again.
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)
+
+// Close closes the file. A lock that Lock took stays until Unlock.
+func (f *File) Close() error { return f.File.Close() }
+
+// Lock takes the lock that tells other processes that this file has an owner
+// alive. It reports false if somebody else has it: a sweeper that found the file
+// before its owner could lock it. Where there are no such locks the error is
+// errors.ErrUnsupported. The lock goes with the process, or with Unlock.
+func (f *File) Lock() (bool, error) {
+	g, ok := f.OSFile()
+	if !ok || !OpenRenames { // the second descriptor would stand in the way of the rename
+		return false, fail("lock", f.name, errors.ErrUnsupported)
+	}
+	// The lock is of the open file, not of the descriptor: a second descriptor
+	// keeps it past Close, until the file has its final name.
+	held, err := duplicate(g)
+	if err != nil {
+		return false, fail("lock", f.name, err)
+	}
+	ok, err = tryLock(held)
+	if !ok || err != nil {
+		_ = held.Close()
+		return false, fail("lock", f.name, err)
+	}
+	f.held = held
+	return true, nil
+}
+
+// Unlock gives the lock back, if there is one.
+func (f *File) Unlock() {
+	if f.held != nil {
+		_ = f.held.Close()
+		f.held = nil
+	}
+}
+
+// LockFile takes the same lock on an open file of the operating system that it
+// was not this process that made. It reports whether it got it; closing f gives
+// it back.
+func LockFile(f *os.File) (bool, error) { return tryLock(f) }

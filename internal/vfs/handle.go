@@ -1,0 +1,337 @@
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/afero"
+)
+
+// A handle makes an afero.File behave as an *os.File does: it keeps the offset
+// itself, checks what the file may not check, ends a file with io.EOF, and is
+// safe for concurrent use. Its calls of the file are those that the caller made,
+// with a Seek before them only where the file stands elsewhere.
+type handle struct {
+	f    afero.File
+	name string
+	flag int
+	v    FS // whose guard keeps appenders apart
+
+	mu     sync.Mutex
+	pos    int64 // where the caller stands
+	at     int64 // where f stands, or -1 if that is not known
+	closed bool
+	seeks  bool // f.WriteAt does nothing, as sftpfs's: seek and write instead
+	listed bool // f is a directory that has been read
+}
+
+func newHandle(v FS, f afero.File, name string, flag int) *handle {
+	return &handle{v: v, f: f, name: name, flag: flag}
+}
+
+var (
+	errWhence   = errors.New("invalid whence")
+	errNegative = errors.New("negative offset")
+	errAppend   = errors.New("invalid use of WriteAt on file opened with O_APPEND")
+)
+
+func (h *handle) fail(op string, err error) error {
+	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+		return err
+	}
+	return fail(op, h.name, err)
+}
+
+// enter locks the handle for a call, unless it is closed or was not opened for
+// the access asked for.
+func (h *handle) enter(op string, denied int) (leave func(), err error) {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil, h.fail(op, fs.ErrClosed)
+	}
+	if mode := h.flag & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR); denied >= 0 && mode == denied {
+		h.mu.Unlock()
+		return nil, h.fail(op, syscall.EBADF)
+	}
+	return h.mu.Unlock, nil
+}
+
+const (
+	noRead  = os.O_WRONLY
+	noWrite = os.O_RDONLY
+	noLimit = -1
+)
+
+func (h *handle) Name() string { return h.name }
+
+// seek moves f to off, if it does not stand there.
+func (h *handle) seek(off int64) error {
+	if h.at == off {
+		return nil
+	}
+	h.at = -1
+	if _, err := h.f.Seek(off, io.SeekStart); err != nil {
+		return err
+	}
+	h.at = off
+	return nil
+}
+
+func (h *handle) Read(p []byte) (int, error) {
+	leave, err := h.enter("read", noRead)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := h.seek(h.pos); err != nil {
+		return 0, h.fail("read", err)
+	}
+	n, err := h.f.Read(p)
+	h.pos += int64(n)
+	h.at = h.pos
+	return n, h.fail("read", ended(n, err))
+}
+
+// ended returns the error of a read as os.File gives it. MemMapFs says
+// io.ErrUnexpectedEOF past the end, and a union says nothing at all.
+func ended(n int, err error) error {
+	switch {
+	case n > 0 && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)): //nolint:errorlint // io.EOF is never wrapped
+		return nil
+	case n == 0 && (err == nil || errors.Is(err, io.ErrUnexpectedEOF)):
+		return io.EOF
+	}
+	return err
+}
+
+func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
+	leave, err := h.enter("read", noRead)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	if off < 0 {
+		return 0, h.fail("readat", errNegative)
+	}
+	h.at = -1
+	for n < len(p) {
+		m, err := h.f.ReadAt(p[n:], off+int64(n))
+		n += m
+		if err = ended(m, err); err != nil {
+			return n, h.fail("read", err)
+		}
+	}
+	return n, nil
+}
+
+func (h *handle) Write(p []byte) (int, error) {
+	leave, err := h.enter("write", noWrite)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	if h.flag&os.O_APPEND != 0 {
+		// Every Fs has its own idea of appending; under the guard this is one step.
+		defer h.v.guard(h.name)()
+		info, err := h.f.Stat()
+		if err != nil {
+			return 0, h.fail("write", err)
+		}
+		h.pos = info.Size()
+	}
+	n, err := h.write(p, h.pos)
+	h.pos += int64(n)
+	return n, h.fail("write", err)
+}
+
+// write writes p at off by seeking there first.
+func (h *handle) write(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if off > math.MaxInt64-int64(len(p)) {
+		return 0, syscall.EFBIG
+	}
+	if err := h.seek(off); err != nil {
+		return 0, err
+	}
+	n, err := h.f.Write(p)
+	if n < 0 || n > len(p) {
+		n = 0
+	}
+	h.at = off + int64(n)
+	if n < len(p) && err == nil {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		h.at = -1
+	}
+	return n, err
+}
+
+func (h *handle) WriteAt(p []byte, off int64) (int, error) {
+	leave, err := h.enter("write", noWrite)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	switch {
+	case h.flag&os.O_APPEND != 0:
+		return 0, errAppend
+	case off < 0:
+		return 0, h.fail("writeat", errNegative)
+	case len(p) == 0:
+		return 0, nil
+	case off > math.MaxInt64-int64(len(p)):
+		return 0, h.fail("write", syscall.EFBIG)
+	}
+	if !h.seeks {
+		h.at = -1
+		n, err := h.f.WriteAt(p, off)
+		if n != 0 || err != nil {
+			if n < len(p) && err == nil {
+				err = io.ErrShortWrite
+			}
+			return n, h.fail("write", err)
+		}
+		h.seeks = true
+	}
+	n, err := h.write(p, off)
+	return n, h.fail("write", err)
+}
+
+func (h *handle) WriteString(s string) (int, error) { return h.Write([]byte(s)) }
+
+func (h *handle) Seek(offset int64, whence int) (int64, error) {
+	leave, err := h.enter("seek", noLimit)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	base := int64(0)
+	switch whence {
+	case io.SeekStart:
+	case io.SeekCurrent:
+		base = h.pos
+	case io.SeekEnd:
+		info, err := h.f.Stat()
+		if err != nil {
+			return 0, h.fail("seek", err)
+		}
+		base = info.Size()
+	default:
+		return 0, h.fail("seek", errWhence)
+	}
+	pos := base + offset
+	if pos < 0 || offset > 0 && pos < base {
+		return 0, h.fail("seek", syscall.EINVAL)
+	}
+	if h.listed && pos == 0 { // a directory is read again from its start
+		if _, err := h.f.Seek(0, io.SeekStart); err != nil {
+			return 0, h.fail("seek", err)
+		}
+	}
+	h.pos = pos
+	return pos, nil
+}
+
+func (h *handle) Truncate(size int64) error {
+	leave, err := h.enter("truncate", noWrite)
+	if err != nil {
+		if errors.Is(err, syscall.EBADF) {
+			err = h.fail("truncate", syscall.EINVAL) // as ftruncate(2) has it
+		}
+		return err
+	}
+	defer leave()
+	if size < 0 {
+		return h.fail("truncate", syscall.EINVAL)
+	}
+	h.at = -1
+	return h.fail("truncate", h.f.Truncate(size))
+}
+
+func (h *handle) Sync() error {
+	leave, err := h.enter("sync", noLimit)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return h.fail("sync", h.f.Sync())
+}
+
+func (h *handle) Close() error {
+	leave, err := h.enter("close", noLimit)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	h.closed = true
+	err = h.f.Close()
+	if _, union := h.f.(*afero.UnionFile); union && errors.Is(err, afero.BADFD) {
+		return nil // some versions return this after they have closed both files
+	}
+	return h.fail("close", err)
+}
+
+// Stat returns what the file is now: MemMapFs's FileInfo changes with the file.
+func (h *handle) Stat() (fs.FileInfo, error) {
+	leave, err := h.enter("stat", noLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	info, err := h.f.Stat()
+	if err != nil {
+		return nil, h.fail("stat", err)
+	}
+	return still(info, filepath.Base(h.name)), nil
+}
+
+func (h *handle) Readdir(n int) ([]fs.FileInfo, error) {
+	leave, err := h.enter("readdir", noLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := h.isDir(); err != nil {
+		return nil, h.fail("readdir", err)
+	}
+	list, err := h.f.Readdir(n)
+	for i, info := range list {
+		list[i] = still(info, info.Name())
+	}
+	return list, h.fail("readdir", err)
+}
+
+func (h *handle) Readdirnames(n int) ([]string, error) {
+	leave, err := h.enter("readdir", noLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := h.isDir(); err != nil {
+		return nil, h.fail("readdirent", err)
+	}
+	names, err := h.f.Readdirnames(n)
+	return names, h.fail("readdirent", err)
+}
+
+func (h *handle) isDir() error {
+	info, err := h.f.Stat()
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	h.listed = err == nil
+	return err
+}

@@ -1,0 +1,73 @@
+package vfs
+
+import (
+	"path/filepath"
+	"reflect"
+	"sync"
+)
+
+// locks are the locks in use, by key. One that nobody holds or awaits is not kept.
+var locks = struct {
+	sync.Mutex
+	m map[any]*keyed
+}{m: map[any]*keyed{}}
+
+type keyed struct {
+	sync.Mutex
+	users int
+}
+
+// guard makes what comes until the call of its result one step, as far as this
+// process is concerned: it is what makes O_EXCL exclusive on MemMapFs, and what
+// keeps two Renames of one source from killing the process.
+//
+// An Fs that is not known is locked by the last element of each name: enough to
+// make two callers of one name take turns, and little enough that a network
+// that hangs holds up nobody else.
+func (v FS) guard(names ...string) (unlock func()) {
+	if v.OnDisk() {
+		return func() {}
+	}
+	if v.lock != nil {
+		return acquire(v.lock)
+	}
+	type key struct {
+		fsys any
+		base string
+	}
+	var fsys any = reflect.TypeOf(v.fsys)
+	if reflect.TypeOf(v.fsys).Comparable() {
+		fsys = v.fsys
+	}
+	// In the order of their names, so that two of these never wait for each other.
+	a, b := filepath.Base(names[0]), filepath.Base(names[len(names)-1])
+	if a > b {
+		a, b = b, a
+	}
+	first := acquire(key{fsys, a})
+	if a == b {
+		return first
+	}
+	second := acquire(key{fsys, b})
+	return func() { second(); first() }
+}
+
+func acquire(key any) (release func()) {
+	locks.Lock()
+	k := locks.m[key]
+	if k == nil {
+		k = &keyed{}
+		locks.m[key] = k
+	}
+	k.users++
+	locks.Unlock()
+	k.Lock()
+	return func() {
+		k.Unlock()
+		locks.Lock()
+		defer locks.Unlock()
+		if k.users--; k.users == 0 {
+			delete(locks.m, key)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/tempkit/tempkit/tmpfs/rootfs"
+)
+
+// A Place is a name in a directory that is held open where the Fs lets it, so
+// that a directory which is renamed or swapped for a link meanwhile diverts
+// nothing that is done by the Place.
+type Place struct {
+	FS          // the directory's own, where it is held; else the one asked for
+	Name string // the name on that FS
+	User string // the name that the caller used, for errors
+
+	pinned   *rootfs.Fs // of a directory that is held
+	dir      *os.File   // the same directory, once it was needed as a file
+	borrowed bool       // both are another Place's to close
+}
+
+// Pin returns the place name. If follow is set and name is a link, it is the
+// place that the link leads to, through at most 40 links, relative to each
+// link's directory; that place may be empty. The parent must exist.
+func (v FS) Pin(name string, follow bool) (*Place, error) {
+	clean, err := v.Clean("open", name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.pin(clean, follow)
+	if err != nil {
+		return nil, fail("open", clean, err)
+	}
+	p.User = clean
+	return p, nil
+}
+
+// maxLinks is how many links are followed in one name, as Linux has it.
+const maxLinks = 40
+
+func (v FS) pin(name string, follow bool) (*Place, error) {
+	if v.kind == rootedKind {
+		return v.pinRooted(name, follow)
+	}
+	for range maxLinks + 1 {
+		p, err := v.hold(name)
+		if err != nil {
+			return nil, err
+		}
+		info, err := p.Lstat()
+		if !follow || err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				_ = p.Close()
+				return nil, err
+			}
+			return p, nil
+		}
+		target, err := p.Readlink(p.Name)
+		_ = p.Close()
+		if err != nil {
+			return nil, err
+		}
+		if name, err = v.follow(name, target); err != nil {
+			return nil, err
+		}
+	}
+	return nil, syscall.ELOOP
+}
+
+// follow returns where the link name with that target leads.
+func (v FS) follow(name, target string) (string, error) {
+	if target == "" {
+		return "", fs.ErrNotExist
+	}
+	if filepath.IsAbs(target) {
+		name = target
+	} else {
+		// Not cleaned: ".." is relative to where the parent really is, which only the system knows.
+		name = filepath.Dir(name) + separator + target
+	}
+	if v.kind != osKind {
+		return v.Clean("open", name)
+	}
+	switch filepath.Base(name) {
+	case ".", "..", separator:
+		return "", syscall.EISDIR
+	}
+	if os.IsPathSeparator(name[len(name)-1]) {
+		return "", syscall.EISDIR
+	}
+	return name, nil
+}
+
+// hold returns the place name, whose last element is not followed.
+func (v FS) hold(name string) (*Place, error) {
+	if v.kind != osKind {
+		if err := v.mustBeIn(name); err != nil {
+			return nil, err
+		}
+		return &Place{FS: v, Name: name}, nil
+	}
+	dir, base := filepath.Split(name)
+	if base == "" {
+		return nil, syscall.EISDIR
+	}
+	root, err := openRoot(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		// A directory may be written to without being read: nothing holds it then.
+		return &Place{FS: v, Name: name}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return held(root, base), nil
+}
+
+func held(root *os.Root, base string) *Place {
+	r := rootfs.New(root)
+	return &Place{FS: On(r), Name: separator + base, pinned: r}
+}
+
+// Close lets go of the directory.
+func (p *Place) Close() error {
+	if p.borrowed {
+		return nil
+	}
+	if p.dir != nil {
+		_ = p.dir.Close()
+	}
+	if p.pinned != nil {
+		return p.pinned.Close()
+	}
+	return nil
+}
+
+// Lstat describes what is at the place.
+func (p *Place) Lstat() (fs.FileInfo, error) { return p.FS.Lstat(p.Name) }
+
+// Dir returns the directory of the place, on its FS.
+func (p *Place) Dir() string {
+	dir, _ := split(p.Name)
+	return dir
+}
+
+// Beside returns the place base in the same directory. It lives as long as p.
+func (p *Place) Beside(base string) *Place {
+	q := *p
+	q.Name = filepath.Join(p.Dir(), base)
+	q.borrowed = true
+	return &q
+}
+
+// Sync makes the entries of the directory of the place durable.
+func (p *Place) Sync() error {
+	if p.pinned == nil {
+		return p.SyncDir(p.Dir())
+	}
+	dir, err := p.handle()
+	if err != nil {
+		return fail("sync", p.User, err)
+	}
+	return fail("sync", p.User, synced(dir.Sync()))
+}
+
+// handle returns the held directory as a file, or nil if none is held.
+func (p *Place) handle() (*os.File, error) {
+	if p.pinned == nil || p.dir != nil {
+		return p.dir, nil
+	}
+	dir, err := p.pinned.Root().Open(".")
+	p.dir = dir
+	return dir, err
+}
+
+// Named returns the place name in the same directory, for a name that was joined
+// from Dir. It lives as long as p.
+func (p *Place) Named(name string) *Place { return p.Beside(filepath.Base(name)) }

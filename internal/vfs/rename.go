@@ -1,0 +1,237 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Rename moves old to the place, replacing a file or a link there by a file; a
+// directory there is refused, as os.Rename does. It is as atomic as the Fs's own rename. When it
+// returns an error, both names are as they were, as far as the Fs can be asked.
+func (v FS) Rename(old string, to *Place) error { return v.move(old, to, false) }
+
+// RenameNew moves old, a file or a directory, to the place, which must be free.
+// Of several that try, one wins and the others get fs.ErrExist: between processes
+// where the system can (Linux, or a hard link), else within this one.
+func (v FS) RenameNew(old string, to *Place) error { return v.move(old, to, true) }
+
+func (v FS) move(old string, to *Place, exclusive bool) error {
+	clean, err := v.Clean("rename", old)
+	if err != nil {
+		return err
+	}
+	switch {
+	case v.OnDisk() && to.OnDisk():
+		err = v.moveOnDisk(clean, to, exclusive)
+	case v.fsys == to.fsys:
+		err = v.moveElsewhere(clean, to.Name, exclusive)
+	default:
+		err = syscall.EXDEV
+	}
+	return failLink("rename", clean, to.User, err)
+}
+
+// moveElsewhere renames by the calls of the Fs, and believes what it sees
+// afterwards rather than what they return.
+func (v FS) moveElsewhere(old, name string, exclusive bool) error {
+	defer v.guard(old, name)()
+	from, err := v.look(old)
+	if err != nil {
+		return err
+	}
+	if err := v.mustBeIn(name); err != nil {
+		return err
+	}
+	there, err := v.look(name)
+	switch {
+	case err == nil && exclusive && name != old:
+		return fs.ErrExist
+	case err == nil && name != old && there.IsDir():
+		return syscall.EEXIST
+	case err == nil && name != old && from.IsDir():
+		return syscall.ENOTDIR
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case name == old:
+		return nil
+	}
+	dir, _ := split(name)
+	parent, err := v.fsys.Stat(dir)
+	if err != nil {
+		return err
+	}
+	// Copied now: MemMapFs's would change with the rename.
+	parent, from = still(parent, ""), still(from, "")
+	if from.IsDir() && within(old, name) {
+		return syscall.EINVAL // MemMapFs would lose the tree
+	}
+	err = v.fsys.Rename(old, name)
+	if err := v.moved(old, name, from, err); err != nil {
+		return err
+	}
+	// A union makes a parent that only its base has anew in the layer, without a mode.
+	if now, err := v.fsys.Stat(dir); err == nil && now.Mode().Perm() != parent.Mode().Perm() {
+		_ = v.fsys.Chmod(dir, parent.Mode())
+	}
+	return nil
+}
+
+// moved reports what came of a rename that returned err.
+func (v FS) moved(old, name string, from fs.FileInfo, err error) error {
+	_, oldErr := v.look(old)
+	now, newErr := v.look(name)
+	gone := errors.Is(oldErr, fs.ErrNotExist)
+	switch {
+	case gone && newErr == nil && now.IsDir() == from.IsDir() && (from.IsDir() || now.Size() == from.Size()):
+		return nil // also if the call said otherwise: the file is where it was to go
+	case err != nil:
+		return err
+	case oldErr != nil && !gone:
+		return oldErr
+	case newErr != nil:
+		return newErr
+	}
+	// It said nil and moved nothing, or left a copy behind.
+	return &refusal{"this file system did not rename it", errors.ErrUnsupported}
+}
+
+// within reports whether name lies below dir.
+func within(dir, name string) bool {
+	rel, err := filepath.Rel(dir, name)
+	return err == nil && filepath.IsLocal(rel) && rel != "."
+}
+
+// moveOnDisk renames by directory handles, so that neither name can be diverted.
+func (v FS) moveOnDisk(old string, to *Place, exclusive bool) error {
+	from, err := v.source(old, to)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }()
+	if exclusive {
+		return renameNew(from, to)
+	}
+	// Said here because the system's answer depends on what old is, and on the system.
+	if info, err := to.Lstat(); err == nil && info.IsDir() {
+		return syscall.EEXIST
+	}
+	return from.rename(to, 0)
+}
+
+// source returns the place old, by the directory that to holds if it is the same.
+func (v FS) source(old string, to *Place) (*Place, error) {
+	if v.kind == osKind {
+		return &Place{FS: v, Name: old}, nil // the system resolves it in the call itself
+	}
+	if to.pinned != nil && v.root == to.root && v.base == "" && filepath.Dir(old) == separator {
+		dir, err := to.handle()
+		return &Place{FS: v, Name: old, pinned: to.pinned, dir: dir, borrowed: true}, err
+	}
+	return v.pinRooted(old, false)
+}
+
+// renameNew renames from to to unless that exists. Each way is tried anew in
+// each call: what one directory cannot do says nothing of the next.
+func renameNew(from, to *Place) error {
+	err := from.rename(to, noReplace)
+	if !Unsupported(err) {
+		return err
+	}
+	info, err := from.Lstat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() {
+		err := from.link(to)
+		if err == nil {
+			if err = from.FS.Remove(from.Name); err != nil {
+				_ = to.FS.Remove(to.Name) // it has two names: back to the one that is owned
+			}
+			return err
+		}
+		if errors.Is(err, fs.ErrExist) || !Unsupported(err) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EMLINK) {
+			return err
+		}
+	}
+	// No hard links either (FAT, say): exclusive within this process.
+	defer acquire("rename " + to.real(to.Name))()
+	if _, err := to.Lstat(); err == nil {
+		return fs.ErrExist
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return from.rename(to, 0)
+}
+
+// Exchange swaps what is at old with what is at the place, at one moment. The
+// error is errors.ErrUnsupported where the system cannot.
+func (v FS) Exchange(old string, to *Place) error {
+	clean, err := v.Clean("rename", old)
+	if err != nil {
+		return err
+	}
+	if !v.OnDisk() || !to.OnDisk() {
+		return failLink("exchange", clean, to.User, errors.ErrUnsupported)
+	}
+	from, err := v.source(clean, to)
+	if err == nil {
+		err = from.rename(to, exchange)
+		_ = from.Close()
+	}
+	if Unsupported(err) {
+		err = errors.ErrUnsupported
+	}
+	return failLink("exchange", clean, to.User, err)
+}
+
+// Link gives the file f, of CreateUnnamed, a name at the place, which must be
+// free: else the error is fs.ErrExist, and f is as it was.
+func (v FS) Link(f *File, to *Place) error {
+	g, ok := f.OSFile()
+	if !ok || f.name != "" || !to.OnDisk() {
+		return failLink("link", f.name, to.User, errors.ErrUnsupported)
+	}
+	dir, err := to.handle()
+	if err == nil {
+		err = linkUnnamed(g, dir, to.element())
+	}
+	return failLink("link", f.name, to.User, err)
+}
+
+// element returns what a system call takes as the name of the place: the last
+// element, beside the handle of its directory, or the path where none is held.
+func (p *Place) element() string {
+	if p.pinned != nil {
+		return filepath.Base(p.Name)
+	}
+	return p.real(p.Name)
+}
+
+// link makes to a second name of the file p.
+func (p *Place) link(to *Place) error {
+	return withHandles(p, to, func(fromDir, toDir *os.File) error {
+		return linkAt(fromDir, p.element(), toDir, to.element())
+	})
+}
+
+func (p *Place) rename(to *Place, flags uint) error {
+	return withHandles(p, to, func(fromDir, toDir *os.File) error {
+		return renameAt(fromDir, p.element(), toDir, to.element(), flags)
+	})
+}
+
+// withHandles calls fn with the directories of both places, nil where none is held.
+func withHandles(from, to *Place, fn func(fromDir, toDir *os.File) error) error {
+	fromDir, err := from.handle()
+	if err != nil {
+		return err
+	}
+	toDir, err := to.handle()
+	if err != nil {
+		return err
+	}
+	return fn(fromDir, toDir)
+}

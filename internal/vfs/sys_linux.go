@@ -1,0 +1,59 @@
+package vfs
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	noReplace   = unix.RENAME_NOREPLACE
+	exchange    = unix.RENAME_EXCHANGE
+	unnamedFlag = unix.O_TMPFILE
+)
+
+func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {
+	return again(func() error {
+		if flags == 0 {
+			return unix.Renameat(fd(fromDir), from, fd(toDir), to)
+		}
+		return unix.Renameat2(fd(fromDir), from, fd(toDir), to, flags)
+	})
+}
+
+// linkUnnamed links by /proc, which anybody may, and else by the descriptor,
+// which needs a privilege on older kernels but no /proc.
+func linkUnnamed(f, dir *os.File, name string) error {
+	err := again(func() error {
+		return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())), fd(dir), name, unix.AT_SYMLINK_FOLLOW)
+	})
+	if err != unix.ENOENT { //nolint:errorlint // a bare errno
+		return err
+	}
+	err = again(func() error { return unix.Linkat(int(f.Fd()), "", fd(dir), name, unix.AT_EMPTY_PATH) })
+	if err == unix.ENOENT { //nolint:errorlint // a bare errno
+		return unix.EOPNOTSUPP
+	}
+	return err
+}
+
+// chmodAt changes the mode of name itself. A link has none to change: the error
+// is then EOPNOTSUPP.
+func chmodAt(dir *os.File, name string, mode uint32) error {
+	err := again(func() error { return unix.Fchmodat(fd(dir), name, mode, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != unix.EOPNOTSUPP { //nolint:errorlint // a bare errno
+		return err
+	}
+	// Before Linux 6.6 the C library's way: a descriptor that cannot be diverted any more.
+	path, err := unix.Openat(fd(dir), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(path) }()
+	var st unix.Stat_t
+	if err := unix.Fstat(path, &st); err != nil || st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return unix.EOPNOTSUPP
+	}
+	return unix.Chmod("/proc/self/fd/"+strconv.Itoa(path), mode)
+}

@@ -1,0 +1,85 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package vfs
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenRenames is whether an open file can be renamed and removed.
+const OpenRenames = true
+
+// fd returns the descriptor of dir, or the one that means the working directory,
+// which an absolute path does not use.
+func fd(dir *os.File) int {
+	if dir == nil {
+		return unix.AT_FDCWD
+	}
+	return int(dir.Fd())
+}
+
+// again repeats a call that a signal interrupted.
+func again(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR { //nolint:errorlint // a bare errno
+			return err
+		}
+	}
+}
+
+func linkAt(fromDir *os.File, from string, toDir *os.File, to string) error {
+	return again(func() error { return unix.Linkat(fd(fromDir), from, fd(toDir), to, 0) })
+}
+
+// duplicate returns another descriptor of the open file f.
+func duplicate(f *os.File) (*os.File, error) {
+	n, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(n), f.Name()), nil
+}
+
+func tryLock(f *os.File) (bool, error) {
+	err := again(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	if err == unix.EWOULDBLOCK { //nolint:errorlint // a bare errno
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// device returns the device that a file is on.
+func device(info fs.FileInfo) (uint64, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return uint64(st.Dev), true //nolint:unconvert // its type differs by system
+}
+
+// owner returns the user and the group that a file belongs to.
+func owner(info fs.FileInfo) (uid, gid int, ok bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(st.Uid), int(st.Gid), true
+}
+
+// busy reports whether err may pass by itself.
+func busy(err error) bool {
+	switch err {
+	case syscall.EBUSY, syscall.ENOTEMPTY, syscall.EEXIST, syscall.EINTR, syscall.ETXTBSY:
+		return true
+	}
+	return false
+}
+
+// noDirSync reports whether err says that a directory cannot be synced at all.
+func noDirSync(err error) bool {
+	return err == syscall.EINVAL || err == syscall.ENOTSUP || err == syscall.EOPNOTSUPP || err == syscall.ENOSYS //nolint:errorlint // a bare errno
+}

@@ -1,0 +1,82 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/windows"
+)
+
+const (
+	noReplace   = 1
+	exchange    = 2
+	unnamedFlag = 0
+	OpenRenames = false // an open file can be neither renamed nor removed
+)
+
+func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {
+	if flags == exchange {
+		return errors.ErrUnsupported
+	}
+	old, err := windows.UTF16PtrFromString(in(fromDir, from))
+	if err != nil {
+		return err
+	}
+	name, err := windows.UTF16PtrFromString(in(toDir, to))
+	if err != nil {
+		return err
+	}
+	how := uint32(windows.MOVEFILE_REPLACE_EXISTING)
+	if flags == noReplace {
+		how = 0
+	}
+	return windows.MoveFileEx(old, name, how|windows.MOVEFILE_WRITE_THROUGH)
+}
+
+// in returns the path of name in dir; there are no calls relative to a handle.
+func in(dir *os.File, name string) string {
+	if dir == nil {
+		return name
+	}
+	return filepath.Join(dir.Name(), name)
+}
+
+func linkAt(fromDir *os.File, from string, toDir *os.File, to string) error {
+	return os.Link(in(fromDir, from), in(toDir, to))
+}
+
+func linkUnnamed(_, _ *os.File, _ string) error { return errors.ErrUnsupported }
+
+func chmodAt(dir *os.File, name string, mode uint32) error {
+	return os.Chmod(in(dir, name), fs.FileMode(mode))
+}
+
+func duplicate(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func tryLock(f *os.File) (bool, error) {
+	const how = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	// Past any contents: a lock on Windows keeps others from the bytes it covers.
+	at := windows.Overlapped{OffsetHigh: 1 << 30}
+	err := windows.LockFileEx(windows.Handle(f.Fd()), how, 0, 1, 0, &at)
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func device(fs.FileInfo) (uint64, bool) { return 0, false }
+
+func owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
+
+func busy(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
+		errors.Is(err, windows.ERROR_DIR_NOT_EMPTY) || errors.Is(err, windows.ERROR_LOCK_VIOLATION)
+}
+
+// noDirSync: a directory is opened without the right that FlushFileBuffers needs.
+func noDirSync(err error) bool {
+	return errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_INVALID_HANDLE) ||
+		errors.Is(err, windows.ERROR_INVALID_FUNCTION)
+}
