@@ -50,7 +50,7 @@ func (v FS) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
 		return f, v.missing(name, err)
 	}
 	defer v.guard(name)()
-	if err := v.mustBeIn(name); err != nil {
+	if _, err := v.parent(name); err != nil {
 		return nil, err
 	}
 	info, err := v.look(name)
@@ -105,21 +105,21 @@ func (v FS) discard(name string) {
 	}
 }
 
-// mustBeIn reports why nothing can be made as name: its parent is missing or is
-// no directory.
-func (v FS) mustBeIn(name string) error {
+// parent describes the directory that name is to be made in, or reports why
+// nothing can be: it is missing, or is no directory.
+func (v FS) parent(name string) (fs.FileInfo, error) {
 	dir, base := split(name)
 	if base == "" {
-		return errIsRoot
+		return nil, errIsRoot
 	}
 	info, err := v.fsys.Stat(dir)
 	if err != nil {
-		return v.missing(dir, err)
+		return nil, v.missing(dir, err)
 	}
 	if !info.IsDir() {
-		return syscall.ENOTDIR
+		return nil, syscall.ENOTDIR
 	}
-	return nil
+	return info, nil
 }
 
 // missing returns why name is not there: err, or that something on the way to it

@@ -34,7 +34,7 @@ func (v FS) Mkdir(name string, perm fs.FileMode) error {
 
 func (v FS) mkdir(name string, perm fs.FileMode) error {
 	defer v.guard(name)()
-	if err := v.mustBeIn(name); err != nil {
+	if _, err := v.parent(name); err != nil {
 		if errors.Is(err, errIsRoot) {
 			return fs.ErrExist
 		}

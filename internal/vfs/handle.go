@@ -154,12 +154,25 @@ func (h *handle) Write(p []byte) (int, error) {
 	return n, h.fail("write", err)
 }
 
+// maxInMemory is more than any memory holds, and less than a disk does: MemMapFs
+// fills a hole with zeros, and asking for too many ends the process.
+const maxInMemory = 1 << 40
+
+// tooFar reports whether a file cannot reach to n bytes past off.
+func (h *handle) tooFar(off int64, n int) bool {
+	limit := int64(math.MaxInt64)
+	if h.v.lock != nil {
+		limit = min(maxInMemory, math.MaxInt)
+	}
+	return off > limit-int64(n)
+}
+
 // write writes p at off by seeking there first.
 func (h *handle) write(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if off > math.MaxInt64-int64(len(p)) {
+	if h.tooFar(off, len(p)) {
 		return 0, syscall.EFBIG
 	}
 	if err := h.seek(off); err != nil {
@@ -192,7 +205,7 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 		return 0, h.fail("writeat", errNegative)
 	case len(p) == 0:
 		return 0, nil
-	case off > math.MaxInt64-int64(len(p)):
+	case h.tooFar(off, len(p)):
 		return 0, h.fail("write", syscall.EFBIG)
 	}
 	if !h.seeks {
@@ -254,8 +267,11 @@ func (h *handle) Truncate(size int64) error {
 		return err
 	}
 	defer leave()
-	if size < 0 {
+	switch {
+	case size < 0:
 		return h.fail("truncate", syscall.EINVAL)
+	case h.tooFar(size, 0):
+		return h.fail("truncate", syscall.EFBIG)
 	}
 	h.at = -1
 	return h.fail("truncate", h.f.Truncate(size))

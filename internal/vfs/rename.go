@@ -42,7 +42,8 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	if err != nil {
 		return err
 	}
-	if err := v.mustBeIn(name); err != nil {
+	parent, err := v.parent(name)
+	if err != nil {
 		return err
 	}
 	there, err := v.look(name)
@@ -58,13 +59,9 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	case name == old:
 		return nil
 	}
-	dir, _ := split(name)
-	parent, err := v.fsys.Stat(dir)
-	if err != nil {
-		return err
-	}
 	// Copied now: MemMapFs's would change with the rename.
 	parent, from = still(parent, ""), still(from, "")
+	dir, _ := split(name)
 	if from.IsDir() && within(old, name) {
 		return syscall.EINVAL // MemMapFs would lose the tree
 	}
@@ -89,13 +86,11 @@ func (v FS) moved(old, name string, from fs.FileInfo, err error) error {
 		return nil // also if the call said otherwise: the file is where it was to go
 	case err != nil:
 		return err
-	case oldErr != nil && !gone:
-		return oldErr
-	case newErr != nil:
-		return newErr
+	case oldErr == nil, errors.Is(newErr, fs.ErrNotExist):
+		// It said nil and moved nothing, or left a copy behind.
+		return &refusal{"this file system did not rename it", errors.ErrUnsupported}
 	}
-	// It said nil and moved nothing, or left a copy behind.
-	return &refusal{"this file system did not rename it", errors.ErrUnsupported}
+	return nil // a look that failed says nothing against it
 }
 
 // within reports whether name lies below dir.
@@ -127,8 +122,7 @@ func (v FS) source(old string, to *Place) (*Place, error) {
 		return &Place{FS: v, Name: old}, nil // the system resolves it in the call itself
 	}
 	if to.pinned != nil && v.root == to.root && v.base == "" && filepath.Dir(old) == separator {
-		dir, err := to.handle()
-		return &Place{FS: v, Name: old, pinned: to.pinned, dir: dir, borrowed: true}, err
+		return &Place{FS: v, Name: old, pinned: to.pinned, dir: to.dir, borrowed: true}, nil
 	}
 	return v.pinRooted(old, false)
 }

@@ -1,0 +1,241 @@
+package vfs_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"regexp"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tempkit/tempkit/internal/testfs"
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// The tests of this file are about single file systems that are worse than the
+// kinds of testfs, each in its own way.
+
+// TestRegexp: a file that the expression refuses is refused as a thing that this
+// file system cannot do, and one that it allows is made, though its OpenFile
+// makes none.
+func TestRegexp(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	v := vfs.On(afero.NewRegexpFs(mem, regexp.MustCompile(`\.txt$`)))
+	f, err := v.Create("/a.txt", 0o600)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	info, err := v.Stat("/a.txt")
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o600), info.Mode())
+	_, err = v.Create("/a.txt", 0o600)
+	assert.ErrorIs(t, err, fs.ErrExist)
+	_, err = v.Create("/a.db", 0o600)
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+	pathOf(t, err, "open", "/a.db")
+	assert.Equal(t, []string{"a.txt"}, testfs.Leftovers(t, mem, "/"))
+	assert.Error(t, rename(v, "/a.txt", "/a.db"))
+	assert.Equal(t, []string{"a.txt"}, testfs.Leftovers(t, mem, "/"))
+}
+
+// TestReadOnly: every change is refused with fs.ErrPermission.
+func TestReadOnly(t *testing.T) {
+	testfs.EachRefuser(t, func(t *testing.T, k testfs.Kind) {
+		v := vfs.On(k.Fs)
+		_, err := v.Create(k.Join("a"), 0o600)
+		assert.ErrorIs(t, err, fs.ErrPermission)
+		_, err = v.OpenFile(k.Join("a"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		assert.ErrorIs(t, err, fs.ErrPermission)
+		assert.ErrorIs(t, v.Mkdir(k.Join("a"), 0o700), fs.ErrPermission)
+		_, err = v.MkdirAll(k.Join("a", "b"), 0o700)
+		assert.ErrorIs(t, err, fs.ErrPermission)
+		assert.ErrorIs(t, v.Remove(k.Dir), fs.ErrPermission)
+		assert.ErrorIs(t, v.RemoveAll(k.Dir), fs.ErrPermission)
+		assert.ErrorIs(t, rename(v, k.Dir, "/other"), fs.ErrPermission)
+		assert.ErrorIs(t, v.Chmod(k.Dir, 0o777), fs.ErrPermission)
+		assert.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))
+	})
+}
+
+// A liar says nil and does nothing.
+type liar struct{ afero.Fs }
+
+func (liar) Rename(string, string) error { return nil }
+func (liar) Remove(string) error         { return nil }
+func (liar) RemoveAll(string) error      { return nil }
+func (liar) Mkdir(string, fs.FileMode) error {
+	return nil
+}
+
+func TestLiar(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	v := vfs.On(liar{mem})
+	write(t, v, "/a", "1")
+	write(t, v, "/b", "22")
+	assert.Error(t, rename(v, "/a", "/c"))
+	assert.Error(t, rename(v, "/a", "/b"))
+	assert.Error(t, v.Remove("/a"))
+	assert.Error(t, v.RemoveAll("/a"))
+	assert.ErrorIs(t, v.Mkdir("/d", 0o700), fs.ErrNotExist)
+	assert.Equal(t, []string{"a", "b"}, testfs.Leftovers(t, mem, "/"))
+	assert.Equal(t, "1", read(t, v, "/a"))
+}
+
+// A modest one does it and says that it failed.
+func TestModest(t *testing.T) {
+	spy := testfs.NewSpy(afero.NewMemMapFs())
+	v := vfs.On(spy)
+	write(t, v, "/a", "1")
+	require.NoError(t, v.Mkdir("/d", 0o700))
+	for _, call := range []string{"rename", "remove"} {
+		spy.Fail(testfs.Calls(call), testfs.Fault{Err: syscall.EIO, Done: true})
+	}
+	require.NoError(t, rename(v, "/a", "/b"))
+	assert.Equal(t, "1", read(t, v, "/b"))
+	require.NoError(t, v.Remove("/b"))
+	gone(t, v, "/b")
+	require.NoError(t, v.RemoveAll("/d"))
+	gone(t, v, "/d")
+}
+
+// A broken one returns a file that must not be touched, with the error.
+type broken struct{ afero.Fs }
+
+func (broken) OpenFile(string, int, fs.FileMode) (afero.File, error) {
+	return (*os.File)(nil), syscall.EIO
+}
+func (b broken) Open(name string) (afero.File, error) { return b.OpenFile(name, 0, 0) }
+
+func TestFileWithAnError(t *testing.T) {
+	v := vfs.On(broken{afero.NewMemMapFs()})
+	f, err := v.Create("/a", 0o600)
+	assert.ErrorIs(t, err, syscall.EIO)
+	pathOf(t, err, "open", "/a")
+	assert.Nil(t, f)
+	f, err = v.Open("/a")
+	assert.ErrorIs(t, err, syscall.EIO)
+	assert.Nil(t, f)
+}
+
+// TestUnionKeepsModes: a directory that only the base of a union has keeps its
+// mode when something is renamed into it, and so do the files above it.
+func TestUnionKeepsModes(t *testing.T) {
+	base := afero.NewMemMapFs()
+	require.NoError(t, base.MkdirAll("/d", 0o750))
+	require.NoError(t, base.MkdirAll("/tmp", 0o700))
+	fsys := afero.NewCopyOnWriteFs(afero.NewReadOnlyFs(base), afero.NewMemMapFs())
+	v := vfs.On(fsys)
+	write(t, v, "/tmp/a", "1")
+	require.NoError(t, rename(v, "/tmp/a", "/d/a"))
+	info, err := fsys.Stat("/d")
+	require.NoError(t, err)
+	assert.Equal(t, fs.ModeDir|0o750, info.Mode())
+	assert.Equal(t, "1", read(t, v, "/d/a"))
+}
+
+// TestUnknownInMemory: a meter over memory keeps in the way and creation stays
+// exclusive all the same, though the lock of memory is not known to be needed.
+func TestUnknownInMemory(t *testing.T) {
+	spy := testfs.NewSpy(afero.NewMemMapFs())
+	v := vfs.On(spy)
+	assert.False(t, v.InMemory())
+	won := make(chan bool, 64)
+	for range cap(won) {
+		go func() {
+			_, err := v.Create("/one", 0o600)
+			won <- err == nil
+		}()
+	}
+	winners := 0
+	for range cap(won) {
+		if <-won {
+			winners++
+		}
+	}
+	assert.Equal(t, 1, winners)
+	assert.NotEmpty(t, spy.Calls())
+}
+
+// TestOneHangsAlone: an Fs whose call does not return holds up nobody else.
+func TestOneHangsAlone(t *testing.T) {
+	release := make(chan struct{})
+	hanging := vfs.On(hangs{afero.NewMemMapFs(), release})
+	started := make(chan error)
+	go func() {
+		_, err := hanging.Create("/config", 0o600)
+		started <- err
+	}()
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		f, err := v.Create(k.Join("config"), 0o600)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	})
+	other := vfs.On(testfs.NewSpy(afero.NewMemMapFs()))
+	_, err := other.Create("/config", 0o600)
+	require.NoError(t, err)
+	close(release)
+	require.NoError(t, <-started)
+}
+
+type hangs struct {
+	afero.Fs
+	release chan struct{}
+}
+
+func (h hangs) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	<-h.release
+	return h.Fs.OpenFile(name, flag, perm)
+}
+
+// TestFaults: whatever call of the Fs fails, an operation that returns an error
+// has changed nothing, and one that returns nil has done its work.
+func TestFaults(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		states := func(k testfs.Kind) []string { return testfs.Leftovers(t, k.Fs, k.Dir) }
+		t.Run("create", func(t *testing.T) {
+			testfs.EachFault(t, k, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+				name := k.Join("name")
+				f, err := vfs.On(s).Create(name, 0o600)
+				if err == nil {
+					_ = f.Close() // a fault of its own
+					assert.Equal(t, []string{"name"}, states(k))
+				} else if len(s.Met()) == 1 {
+					assert.Empty(t, states(k))
+				}
+				assert.Empty(t, s.OpenFiles())
+			})
+		})
+		t.Run("rename", func(t *testing.T) {
+			testfs.EachFault(t, k, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+				name, other := k.Join("name"), k.Join("other")
+				k.WriteFile(t, name, "old")
+				k.WriteFile(t, other, "other")
+				err := rename(vfs.On(s), name, other)
+				left := states(k)
+				switch {
+				case err == nil:
+					assert.Equal(t, []string{"other"}, left)
+					assert.Equal(t, "old", k.ReadFile(t, other))
+				case len(s.Met()) == 1:
+					assert.Equal(t, []string{"name", "other"}, left)
+					assert.Equal(t, "other", k.ReadFile(t, other))
+				}
+			})
+		})
+		t.Run("remove", func(t *testing.T) {
+			testfs.EachFault(t, k, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+				name := k.Join("name")
+				k.WriteFile(t, name, "old")
+				err := vfs.On(s).Remove(name)
+				if err == nil {
+					assert.Empty(t, states(k))
+				} else if len(s.Met()) == 1 {
+					assert.Equal(t, []string{"name"}, states(k))
+				}
+			})
+		})
+	})
+}

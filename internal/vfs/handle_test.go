@@ -1,0 +1,296 @@
+package vfs_test
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/tempkit/tempkit/internal/testfs"
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// A result is what a call of a handle gave, in a form that two handles share.
+type result struct {
+	n    int64
+	data string
+	err  string
+}
+
+// reason names the kind of an error, for comparison: the text after the path.
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	var text string
+	if perr, ok := err.(*fs.PathError); ok { //nolint:errorlint // the outermost one is what is compared
+		text = "path: "
+		err = perr.Err
+	}
+	return text + err.Error()
+}
+
+// calls are the calls that a handle and an *os.File must answer alike.
+var calls = map[string]func(f afero.File) result{
+	"Read(3)": func(f afero.File) result {
+		b := make([]byte, 3)
+		n, err := f.Read(b)
+		return result{int64(n), string(b[:n]), reason(err)}
+	},
+	"Read(nil)":  func(f afero.File) result { n, err := f.Read(nil); return result{int64(n), "", reason(err)} },
+	"Write(nil)": func(f afero.File) result { n, err := f.Write(nil); return result{int64(n), "", reason(err)} },
+	"Write": func(f afero.File) result {
+		n, err := f.Write([]byte("abcde"))
+		return result{int64(n), "", reason(err)}
+	},
+	"WriteString": func(f afero.File) result {
+		n, err := f.WriteString("xy")
+		return result{int64(n), "", reason(err)}
+	},
+	"WriteAt(nil,500)": func(f afero.File) result { n, err := f.WriteAt(nil, 500); return result{int64(n), "", reason(err)} },
+	"WriteAt(7)": func(f afero.File) result {
+		n, err := f.WriteAt([]byte("12"), 7)
+		return result{int64(n), "", reason(err)}
+	},
+	"WriteAt(-1)": func(f afero.File) result {
+		n, err := f.WriteAt([]byte("12"), -1)
+		return result{int64(n), "", reason(err)}
+	},
+	"ReadAt(2)": func(f afero.File) result {
+		b := make([]byte, 4)
+		n, err := f.ReadAt(b, 2)
+		return result{int64(n), string(b[:n]), reason(err)}
+	},
+	"ReadAt(1000)": func(f afero.File) result {
+		n, err := f.ReadAt(make([]byte, 4), 1000)
+		return result{int64(n), "", reason(err)}
+	},
+	"ReadAt(nil,1000)": func(f afero.File) result { n, err := f.ReadAt(nil, 1000); return result{int64(n), "", reason(err)} },
+	"ReadAt(-1)": func(f afero.File) result {
+		n, err := f.ReadAt(make([]byte, 4), -1)
+		return result{int64(n), "", reason(err)}
+	},
+	"Seek(0,start)":    func(f afero.File) result { n, err := f.Seek(0, io.SeekStart); return result{n, "", reason(err)} },
+	"Seek(3,start)":    func(f afero.File) result { n, err := f.Seek(3, io.SeekStart); return result{n, "", reason(err)} },
+	"Seek(-1,current)": func(f afero.File) result { n, err := f.Seek(-1, io.SeekCurrent); return result{n, "", reason(err)} },
+	"Seek(-9,current)": func(f afero.File) result { n, err := f.Seek(-9, io.SeekCurrent); return result{n, "", reason(err)} },
+	"Seek(2,end)":      func(f afero.File) result { n, err := f.Seek(2, io.SeekEnd); return result{n, "", reason(err)} },
+	"Seek(-50,end)":    func(f afero.File) result { n, err := f.Seek(-50, io.SeekEnd); return result{n, "", reason(err)} },
+	"Seek(-5,start)":   func(f afero.File) result { n, err := f.Seek(-5, io.SeekStart); return result{n, "", reason(err)} },
+	"Truncate(0)":      func(f afero.File) result { return result{err: reason(f.Truncate(0))} },
+	"Truncate(4)":      func(f afero.File) result { return result{err: reason(f.Truncate(4))} },
+	"Truncate(20)":     func(f afero.File) result { return result{err: reason(f.Truncate(20))} },
+	"Truncate(-1)":     func(f afero.File) result { return result{err: reason(f.Truncate(-1))} },
+	"Sync":             func(f afero.File) result { return result{err: reason(f.Sync())} },
+	"Stat": func(f afero.File) result {
+		info, err := f.Stat()
+		if err != nil {
+			return result{err: reason(err)}
+		}
+		return result{info.Size(), info.Name() + info.Mode().String(), ""}
+	},
+	"Readdir": func(f afero.File) result {
+		_, err := f.Readdir(-1)
+		return result{err: strings.Split(reason(err), ":")[0]}
+	},
+	"contents": func(f afero.File) result {
+		b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<20))
+		return result{int64(len(b)), string(b), reason(err)}
+	},
+}
+
+func callNames() []string {
+	var names []string
+	for name := range calls {
+		names = append(names, name)
+	}
+	return names
+}
+
+// TestHandle compares the handle of every kind with an *os.File, call by call,
+// in random orders.
+func TestHandle(t *testing.T) {
+	oracle := filepath.Join(t.TempDir(), "f")
+	names := callNames()
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		rapid.Check(t, func(rt *rapid.T) {
+			want, err := os.OpenFile(oracle, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+			require.NoError(rt, err)
+			defer want.Close()
+			got, err := v.OpenFile(k.Join("f"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+			require.NoError(rt, err)
+			defer func() { _ = got.Close() }()
+			require.NoError(rt, got.Chmod(0o644))
+			for _, name := range rapid.SliceOfN(rapid.SampledFrom(names), 1, 30).Draw(rt, "calls") {
+				require.Equal(rt, calls[name](want), calls[name](got), name)
+			}
+			require.Equal(rt, calls["contents"](want), calls["contents"](got))
+			if rapid.Bool().Draw(rt, "closed") {
+				require.NoError(rt, want.Close())
+				require.NoError(rt, got.Close())
+				require.ErrorIs(rt, got.Close(), fs.ErrClosed)
+				for name, call := range calls {
+					// What os.File does not even look at after Close, it does not refuse.
+					if w := call(want); strings.Contains(w.err, "closed") {
+						require.Equal(rt, w, call(got), name)
+					}
+				}
+			}
+		})
+	})
+}
+
+func TestHandleAccess(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		name := k.Join("f")
+		write(t, v, name, "hello")
+		r, err := v.Open(name)
+		require.NoError(t, err)
+		defer r.Close()
+		_, err = r.Write([]byte("x"))
+		assert.ErrorIs(t, err, syscall.EBADF)
+		_, err = r.WriteAt([]byte("x"), 0)
+		assert.ErrorIs(t, err, syscall.EBADF)
+		assert.ErrorIs(t, r.Truncate(0), syscall.EINVAL)
+		w, err := v.OpenFile(name, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		defer w.Close()
+		_, err = w.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.EBADF)
+		_, err = w.ReadAt(make([]byte, 1), 0)
+		assert.ErrorIs(t, err, syscall.EBADF)
+		assert.Equal(t, "hello", read(t, v, name))
+	})
+}
+
+// TestAppend is row 6: appenders lose nothing, on any kind.
+func TestAppend(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		name := k.Join("log")
+		write(t, v, name, "start\n")
+		const writers, lines = 4, 50
+		var wg sync.WaitGroup
+		for range writers {
+			wg.Go(func() {
+				f, err := v.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
+				if !assert.NoError(t, err) {
+					return
+				}
+				defer f.Close()
+				for range lines {
+					_, err := f.Seek(0, io.SeekStart)
+					assert.NoError(t, err)
+					_, err = f.Write([]byte("line\n"))
+					assert.NoError(t, err)
+				}
+				_, err = f.WriteAt([]byte("x"), 0)
+				assert.Error(t, err, "as os.File refuses it")
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, "start\n"+strings.Repeat("line\n", writers*lines), read(t, v, name))
+	})
+}
+
+// TestStill is row 17: what Stat returned does not change afterwards, and the
+// handle keeps the name that it was opened by.
+func TestStill(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		f, err := v.Create(k.Join("a"), 0o600)
+		require.NoError(t, err)
+		defer f.Close()
+		_, err = f.WriteString("12345")
+		require.NoError(t, err)
+		byName, err := v.Stat(k.Join("a"))
+		require.NoError(t, err)
+		byHandle, err := f.Stat()
+		require.NoError(t, err)
+		_, err = f.WriteString("67890")
+		require.NoError(t, err)
+		require.NoError(t, rename(v, k.Join("a"), k.Join("b")))
+		for _, info := range []fs.FileInfo{byName, byHandle} {
+			assert.Equal(t, int64(5), info.Size())
+			assert.Equal(t, "a", info.Name())
+			assert.False(t, info.IsDir())
+		}
+		assert.Equal(t, k.Join("a"), f.Name())
+	})
+}
+
+// TestHandleFarOut: a write beyond any memory is refused, and does not end the
+// process. What the operating system refuses there is its own affair.
+func TestHandleFarOut(t *testing.T) {
+	f, err := vfs.On(afero.NewMemMapFs()).Create("/f", 0o600)
+	require.NoError(t, err)
+	for _, off := range []int64{math.MaxInt64, math.MaxInt64 - 1, 1 << 62, 1 << 50} {
+		_, err = f.Seek(off, io.SeekStart)
+		require.NoError(t, err)
+		_, err = f.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EFBIG)
+		_, err = f.WriteAt([]byte("x"), off)
+		require.ErrorIs(t, err, syscall.EFBIG)
+		require.ErrorIs(t, f.Truncate(off), syscall.EFBIG)
+	}
+	_, err = f.Seek(1, io.SeekCurrent)
+	require.NoError(t, err)
+	_, err = f.Seek(math.MaxInt64, io.SeekCurrent)
+	require.ErrorIs(t, err, syscall.EINVAL, "past the last offset")
+	info, err := f.Stat()
+	require.NoError(t, err)
+	assert.Zero(t, info.Size())
+}
+
+// TestHandleOfLiar: what an Fs says of a write is not believed when it is short.
+func TestHandleOfLiar(t *testing.T) {
+	for _, call := range []string{"write ", "writeat "} {
+		spy := testfs.NewSpy(afero.NewMemMapFs())
+		f, err := vfs.On(spy).Create("/f", 0o600)
+		require.NoError(t, err)
+		spy.Fail(func(n int, c string) bool { return strings.HasPrefix(c, strings.TrimSpace(call)) }, testfs.Fault{Short: true})
+		if call == "write " {
+			_, err = f.Write([]byte("hello"))
+		} else {
+			_, err = f.WriteAt([]byte("hello"), 0)
+		}
+		assert.ErrorIs(t, err, io.ErrShortWrite)
+		pathOf(t, err, "write", "/f")
+		require.NoError(t, f.Close())
+	}
+}
+
+// TestCopyInKernel: a File that is a reader does not hide the os.File from one
+// that reads from it.
+func TestCopyInKernel(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		data := bytes.Repeat([]byte("0123456789abcdef"), 4096)
+		write(t, v, k.Join("a"), string(data))
+		from, err := v.Open(k.Join("a"))
+		require.NoError(t, err)
+		defer from.Close()
+		to, err := v.Create(k.Join("b"), 0o600)
+		require.NoError(t, err)
+		n, err := to.ReadFrom(from)
+		require.NoError(t, err)
+		assert.Equal(t, int64(len(data)), n)
+		require.NoError(t, to.Close())
+		assert.Equal(t, string(data), read(t, v, k.Join("b")))
+		_, err = from.Seek(16, io.SeekStart)
+		require.NoError(t, err)
+		var buf bytes.Buffer
+		n, err = from.WriteTo(&buf)
+		require.NoError(t, err)
+		assert.Equal(t, int64(len(data)-16), n)
+		assert.Equal(t, data[16:], buf.Bytes())
+	})
+}
