@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
@@ -174,36 +175,66 @@ func TestHandleAccess(t *testing.T) {
 	})
 }
 
-// TestAppend is row 6: appenders lose nothing, on any kind.
+// TestAppend: appenders lose nothing, on any kind, where afero's own lose most.
 func TestAppend(t *testing.T) {
-	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
-		name := k.Join("log")
-		write(t, v, name, "start\n")
-		const writers, lines = 4, 50
-		var wg sync.WaitGroup
-		for range writers {
-			wg.Go(func() {
-				f, err := v.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
-				if !assert.NoError(t, err) {
-					return
-				}
-				defer f.Close()
-				for range lines {
-					_, err := f.Seek(0, io.SeekStart)
-					assert.NoError(t, err)
-					_, err = f.Write([]byte("line\n"))
-					assert.NoError(t, err)
-				}
-				_, err = f.WriteAt([]byte("x"), 0)
-				assert.Error(t, err, "as os.File refuses it")
-			})
-		}
-		wg.Wait()
-		assert.Equal(t, "start\n"+strings.Repeat("line\n", writers*lines), read(t, v, name))
+	on(t, appending)
+	t.Run("slow", func(t *testing.T) {
+		fsys := slow{afero.NewMemMapFs()}
+		appending(t, testfs.Kind{Fs: fsys, Dir: "/"}, vfs.On(fsys))
 	})
 }
 
-// TestStill is row 17: what Stat returned does not change afterwards, and the
+// A slow Fs takes its time to say how long a file is.
+type slow struct{ afero.Fs }
+
+func (s slow) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	f, err := s.Fs.OpenFile(name, flag, perm)
+	return slowFile{f}, err
+}
+
+type slowFile struct{ afero.File }
+
+func (f slowFile) Stat() (fs.FileInfo, error) {
+	info, err := f.File.Stat()
+	size := info.Size()
+	time.Sleep(10 * time.Microsecond)
+	return sized{info, size}, err
+}
+
+type sized struct {
+	fs.FileInfo
+	size int64
+}
+
+func (s sized) Size() int64 { return s.size }
+
+func appending(t *testing.T, k testfs.Kind, v vfs.FS) {
+	name := k.Join("log")
+	write(t, v, name, "start\n")
+	const writers, lines = 4, 50
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			f, err := v.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer f.Close()
+			for range lines {
+				_, err := f.Seek(0, io.SeekStart)
+				assert.NoError(t, err)
+				_, err = f.Write([]byte("line\n"))
+				assert.NoError(t, err)
+			}
+			_, err = f.WriteAt([]byte("x"), 0)
+			assert.Error(t, err, "as os.File refuses it")
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, "start\n"+strings.Repeat("line\n", writers*lines), read(t, v, name))
+}
+
+// TestStill: what Stat returned does not change afterwards, and the
 // handle keeps the name that it was opened by.
 func TestStill(t *testing.T) {
 	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {

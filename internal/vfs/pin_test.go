@@ -101,7 +101,7 @@ func TestPinLongChain(t *testing.T) {
 
 // TestPinAbsoluteLink: a link to an absolute path is followed on the operating
 // system, and through a base path where it leads below the base, as the links do
-// that BasePathFs itself makes; a root follows none.
+// that BasePathFs itself makes.
 func TestPinAbsoluteLink(t *testing.T) {
 	onLinks(t, func(t *testing.T, k testfs.Kind, v vfs.FS, dir string) {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, "d"), 0o755))

@@ -246,7 +246,7 @@ func TestRenameNew(t *testing.T) {
 	})
 }
 
-// TestOneWinner is rows 1 and 4 of the ground's hazards: of many that create,
+// TestOneWinner: of many that create,
 // make or claim one name, one wins, and the process lives.
 func TestOneWinner(t *testing.T) {
 	const racers, rounds = 32, 20
