@@ -249,10 +249,14 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 	if pos < 0 || offset > 0 && pos < base {
 		return 0, h.fail("seek", syscall.EINVAL)
 	}
-	if h.listed && pos == 0 { // a directory is read again from its start
-		if _, err := h.f.Seek(0, io.SeekStart); err != nil {
+	if h.listed && pos == 0 {
+		// A directory is read again from its start, to which not every Fs goes back.
+		f, err := h.v.fsys.Open(h.name)
+		if err != nil {
 			return 0, h.fail("seek", err)
 		}
+		_ = h.f.Close() // open for reading: there is nothing that it could fail to write
+		h.f, h.listed = f, false
 	}
 	h.pos = pos
 	return pos, nil

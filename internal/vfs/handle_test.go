@@ -325,3 +325,50 @@ func TestCopyInKernel(t *testing.T) {
 		assert.Equal(t, data[16:], buf.Bytes())
 	})
 }
+
+func TestReaddir(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		write(t, v, k.Join("a"), "1")
+		require.NoError(t, v.Mkdir(k.Join("b"), 0o755))
+		f, err := v.Open(k.Dir)
+		require.NoError(t, err)
+		defer f.Close()
+		infos, err := f.Readdir(-1)
+		require.NoError(t, err)
+		list := map[string]bool{}
+		for _, info := range infos {
+			list[info.Name()] = info.IsDir()
+		}
+		assert.Equal(t, map[string]bool{"a": false, "b": true}, list)
+		_, err = f.Seek(0, io.SeekStart)
+		require.NoError(t, err)
+		names, err := f.Readdirnames(-1)
+		require.NoError(t, err)
+		assert.ElementsMatch(t, []string{"a", "b"}, names, "from the start again")
+	})
+}
+
+func TestLinksOfHandles(t *testing.T) {
+	onLinks(t, func(t *testing.T, k testfs.Kind, v vfs.FS, dir string) {
+		require.NoError(t, os.Symlink("a", filepath.Join(dir, "l")))
+		target, err := v.Readlink(k.Join("l"))
+		require.NoError(t, err)
+		assert.Equal(t, "a", target)
+		target, err = vfs.On(testfs.NewSpy(k.Fs)).Readlink(k.Join("l"))
+		require.NoError(t, err)
+		assert.Equal(t, "a", target)
+		write(t, v, k.Join("f"), "x")
+		_, err = v.Readlink(k.Join("f"))
+		assert.ErrorIs(t, err, syscall.EINVAL)
+		f, err := v.OpenFile(k.Join("f"), os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer f.Close()
+		require.NoError(t, f.Chown(os.Getuid(), os.Getgid()))
+		info, err := f.Stat()
+		require.NoError(t, err)
+		uid, gid, ok := vfs.Owner(info)
+		assert.Equal(t, [3]any{os.Getuid(), os.Getgid(), true}, [3]any{uid, gid, ok})
+	})
+	_, err := vfs.On(afero.NewMemMapFs()).Readlink("/a")
+	assert.Error(t, err)
+}

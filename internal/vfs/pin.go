@@ -19,15 +19,40 @@ type Place struct {
 	Name string // the name on that FS
 	User string // the name that the caller used, for errors
 
-	pinned   *rootfs.Fs // of a directory that is held
-	dir      *heldDir   // the same directory as a file; all places in it share it
-	borrowed bool       // both are another Place's to close
+	pinned   *held // the directory, where it is held
+	borrowed bool  // and is another Place's to close
 }
 
-// A heldDir is a directory that is opened as a file once it is needed as one.
-type heldDir struct {
-	sync.Mutex
-	f *os.File
+// A held is a directory that is held open. All places in it share it.
+type held struct {
+	*rootfs.Fs
+	mu  sync.Mutex
+	dir *os.File // the same directory, once it was needed as a file
+}
+
+// file returns the directory as a file, for calls that an os.Root does not have.
+func (h *held) file() (*os.File, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.dir != nil {
+		return h.dir, nil
+	}
+	dir, err := h.Root().Open(".")
+	if err != nil {
+		return nil, err
+	}
+	h.dir = dir
+	return dir, nil
+}
+
+// Close lets go of the directory.
+func (h *held) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.dir != nil {
+		_ = h.dir.Close() // open for reading: there is nothing that it could fail to write
+	}
+	return h.Fs.Close()
 }
 
 // Pin returns the place name. If follow is set and name is a link, it is the
@@ -121,26 +146,18 @@ func (v FS) hold(name string) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return held(root, base), nil
+	return placeIn(root, base), nil
 }
 
-func held(root *os.Root, base string) *Place {
+func placeIn(root *os.Root, base string) *Place {
 	r := rootfs.New(root)
-	return &Place{FS: On(r), Name: separator + base, pinned: r, dir: &heldDir{}}
+	return &Place{FS: On(r), Name: separator + base, pinned: &held{Fs: r}}
 }
 
 // Close lets go of the directory.
 func (p *Place) Close() error {
-	if p.borrowed {
+	if p.borrowed || p.pinned == nil {
 		return nil
-	}
-	if p.pinned == nil {
-		return nil
-	}
-	p.dir.Lock()
-	defer p.dir.Unlock()
-	if p.dir.f != nil {
-		_ = p.dir.f.Close()
 	}
 	return p.pinned.Close()
 }
@@ -179,16 +196,7 @@ func (p *Place) handle() (*os.File, error) {
 	if p.pinned == nil {
 		return nil, nil
 	}
-	p.dir.Lock()
-	defer p.dir.Unlock()
-	if p.dir.f == nil {
-		f, err := p.pinned.Root().Open(".")
-		if err != nil {
-			return nil, err
-		}
-		p.dir.f = f
-	}
-	return p.dir.f, nil
+	return p.pinned.file()
 }
 
 // Named returns the place name in the same directory, for a name that was joined

@@ -176,6 +176,31 @@ func TestPinIsNotDiverted(t *testing.T) {
 	})
 }
 
+// TestDirectoryWithoutReading: a directory that may be written to and not read
+// cannot be held; what is done in it goes by its path.
+func TestDirectoryWithoutReading(t *testing.T) {
+	if !testfs.AsUser(t) {
+		return
+	}
+	onLinks(t, func(t *testing.T, k testfs.Kind, v vfs.FS, dir string) {
+		if k.Name != "OsFs" {
+			return // a root itself is opened for reading
+		}
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "d"), 0o300))
+		defer func() { _ = os.Chmod(filepath.Join(dir, "d"), 0o700) }()
+		require.NoError(t, put(v, k.Join("d", "file"), "x"))
+		assert.Equal(t, "x", read(t, v, k.Join("d", "file")))
+		require.NoError(t, v.RenameNew(k.Join("d", "file"), place(t, v, k.Join("d", "other"), false)))
+		require.NoError(t, v.Remove(k.Join("d", "other")))
+		_, err := v.MkdirAll(k.Join("d", "e", "f"), 0o700)
+		require.NoError(t, err)
+		require.NoError(t, os.Chmod(filepath.Join(dir, "d", "e"), 0))
+		require.NoError(t, v.RemoveAll(k.Join("d", "e")))
+		gone(t, v, k.Join("d", "e"))
+		assert.ErrorIs(t, v.SyncDir(k.Join("d")), fs.ErrPermission)
+	})
+}
+
 // TestPinBlocksOnNothing: a FIFO where a directory should be is refused, not
 // waited for.
 func TestPinBlocksOnNothing(t *testing.T) {

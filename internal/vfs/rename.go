@@ -122,10 +122,17 @@ func (v FS) source(old string, to *Place) (*Place, error) {
 		return &Place{FS: v, Name: old}, nil // the system resolves it in the call itself
 	}
 	if to.pinned != nil && v.root == to.root && v.base == "" && filepath.Dir(old) == separator {
-		return &Place{FS: v, Name: old, pinned: to.pinned, dir: to.dir, borrowed: true}, nil
+		return &Place{FS: v, Name: old, pinned: to.pinned, borrowed: true}, nil
 	}
 	return v.pinRooted(old, false)
 }
+
+// The system calls, which tests take away: each machine has but one kind of
+// system, and most directories can do everything that it offers.
+var (
+	sysRename = renameAt
+	sysLink   = linkAt
+)
 
 // renameNew renames from to to unless that exists. Each way is tried anew in
 // each call: what one directory cannot do says nothing of the next.
@@ -207,13 +214,13 @@ func (p *Place) element() string {
 // link makes to a second name of the file p.
 func (p *Place) link(to *Place) error {
 	return withHandles(p, to, func(fromDir, toDir *os.File) error {
-		return linkAt(fromDir, p.element(), toDir, to.element())
+		return sysLink(fromDir, p.element(), toDir, to.element())
 	})
 }
 
 func (p *Place) rename(to *Place, flags uint) error {
 	return withHandles(p, to, func(fromDir, toDir *os.File) error {
-		return renameAt(fromDir, p.element(), toDir, to.element(), flags)
+		return sysRename(fromDir, p.element(), toDir, to.element(), flags)
 	})
 }
 

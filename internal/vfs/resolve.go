@@ -32,7 +32,7 @@ func (v FS) pinRooted(name string, follow bool) (*Place, error) {
 	}
 	// Most names have no link in them that the root refuses.
 	if root, err := top.OpenRoot(w.path(inRoot(dir))); err == nil {
-		p := held(root, base)
+		p := placeIn(root, base)
 		info, err := p.Lstat()
 		if err != nil && errors.Is(err, fs.ErrNotExist) || err == nil && (!follow || info.Mode()&fs.ModeSymlink == 0) {
 			return p, nil
@@ -50,7 +50,7 @@ func (v FS) pinRooted(name string, follow bool) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return held(root, w.done[last]), nil
+	return placeIn(root, w.done[last]), nil
 }
 
 // A walk resolves a name element by element below top.

@@ -2,6 +2,7 @@ package vfs_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -229,21 +230,52 @@ func TestRename(t *testing.T) {
 	})
 }
 
-func TestRenameNew(t *testing.T) {
-	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
-		a, b := k.Join("a"), k.Join("b")
-		write(t, v, a, "1")
-		require.NoError(t, v.RenameNew(a, place(t, v, b, false)))
-		write(t, v, a, "2")
-		assert.ErrorIs(t, v.RenameNew(a, place(t, v, b, false)), fs.ErrExist)
-		assert.Equal(t, "1", read(t, v, b))
-		assert.Equal(t, "2", read(t, v, a))
+func TestRenameNew(t *testing.T) { on(t, renamingNew) }
 
-		require.NoError(t, v.Mkdir(k.Join("d"), 0o755))
-		require.NoError(t, v.RenameNew(k.Join("d"), place(t, v, k.Join("e"), false)))
-		require.NoError(t, v.Mkdir(k.Join("d"), 0o755))
-		assert.ErrorIs(t, v.RenameNew(k.Join("d"), place(t, v, k.Join("e"), false)), fs.ErrExist, "an empty directory too")
+// TestRenameNewByLink: where the system's rename cannot refuse to replace, a hard
+// link does, and where there is none either, this process at least is exclusive.
+func TestRenameNewByLink(t *testing.T) {
+	vfs.WithoutRenameFlags(t)
+	on(t, renamingNew)
+	t.Run("no links", func(t *testing.T) {
+		vfs.WithoutLinks(t)
+		on(t, renamingNew)
 	})
+}
+
+func renamingNew(t *testing.T, k testfs.Kind, v vfs.FS) {
+	a, b := k.Join("a"), k.Join("b")
+	write(t, v, a, "1")
+	require.NoError(t, v.RenameNew(a, place(t, v, b, false)))
+	gone(t, v, a)
+	write(t, v, a, "2")
+	assert.ErrorIs(t, v.RenameNew(a, place(t, v, b, false)), fs.ErrExist)
+	assert.Equal(t, "1", read(t, v, b))
+	assert.Equal(t, "2", read(t, v, a))
+	assert.ErrorIs(t, v.RenameNew(k.Join("no"), place(t, v, k.Join("c"), false)), fs.ErrNotExist)
+
+	require.NoError(t, v.Mkdir(k.Join("d"), 0o755))
+	require.NoError(t, v.RenameNew(k.Join("d"), place(t, v, k.Join("e"), false)))
+	require.NoError(t, v.Mkdir(k.Join("d"), 0o755))
+	assert.ErrorIs(t, v.RenameNew(k.Join("d"), place(t, v, k.Join("e"), false)), fs.ErrExist, "an empty directory too")
+
+	p := place(t, v, k.Join("won"), false)
+	var wg sync.WaitGroup
+	var winners atomic.Int32
+	for i := range 32 {
+		name := k.Join(fmt.Sprintf("racer%d", i))
+		write(t, v, name, name)
+		wg.Go(func() {
+			if err := v.RenameNew(name, p); err == nil {
+				winners.Add(1)
+			} else {
+				assert.ErrorIs(t, err, fs.ErrExist)
+			}
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, int32(1), winners.Load())
+	assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), 36)
 }
 
 // TestOneWinner: of many that create,
