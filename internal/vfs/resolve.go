@@ -71,7 +71,7 @@ func (w *walk) path(elems ...string) string {
 // to goes to name, which is relative to what is done. Each element but the last
 // must be a directory; the last may be missing.
 func (w *walk) to(name string, follow bool) error {
-	elems := strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune(slashes, r) })
+	elems := elements(name)
 	for i, elem := range elems {
 		last := i == len(elems)-1
 		switch elem {
@@ -135,4 +135,9 @@ func (w *walk) mustBeDir() error {
 		err = syscall.ENOTDIR
 	}
 	return err
+}
+
+// elements returns what stands between the separators of name.
+func elements(name string) []string {
+	return strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune(slashes, r) })
 }

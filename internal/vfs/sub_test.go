@@ -77,3 +77,43 @@ func TestSubOfLink(t *testing.T) {
 		assert.ErrorIs(t, err, fs.ErrNotExist)
 	})
 }
+
+// TestSubOfAStranger: below an Fs that is not known, but has links, names that
+// lead out by one are refused.
+func TestSubOfAStranger(t *testing.T) {
+	onLinks(t, func(t *testing.T, k testfs.Kind, _ vfs.FS, dir string) {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "d", "e"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("s"), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "d", "own"), []byte("o"), 0o644))
+		for link, target := range map[string]string{
+			"out": "../secret", "outdir": "..", "abs": filepath.Join(dir, "secret"), "e/up": "../../secret", "new": "../new",
+			"in": "own", "e/in": "../own", "chain": "e/in", "loop": "loop",
+		} {
+			require.NoError(t, os.Symlink(target, filepath.Join(dir, "d", link)))
+		}
+		sub, err := vfs.On(testfs.NewSpy(k.Fs)).Sub(k.Join("d"))
+		require.NoError(t, err)
+		defer sub.Close()
+		for _, name := range []string{"out", "outdir/secret", "abs", "e/up", "new", "outdir/d/own"} {
+			_, err := sub.Open(name)
+			assert.ErrorIs(t, err, fs.ErrInvalid, name)
+			_, err = sub.Create(name)
+			assert.ErrorIs(t, err, fs.ErrInvalid, name)
+			assert.ErrorIs(t, sub.Chmod(name, 0o777), fs.ErrInvalid, name)
+		}
+		for _, name := range []string{"in", "e/in", "chain", "own"} {
+			b, err := afero.ReadFile(sub, name)
+			require.NoError(t, err, name)
+			assert.Equal(t, "o", string(b))
+		}
+		_, err = sub.Open("loop")
+		assert.Error(t, err)
+		assert.Error(t, sub.RemoveAll("outdir/secret"))
+		require.NoError(t, sub.Remove("out"), "the link itself is inside")
+		assert.Error(t, sub.Rename("own", "outdir/own"))
+		b, err := os.ReadFile(filepath.Join(dir, "secret"))
+		require.NoError(t, err)
+		assert.Equal(t, "s", string(b))
+		assert.NoFileExists(t, filepath.Join(dir, "new"))
+	})
+}

@@ -1,0 +1,194 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/afero"
+)
+
+// guarded is an afero.Fs that answers by the operations of v.
+type guarded struct{ v FS }
+
+// at returns name slash-rooted, as all names of a guarded Fs are, unless it leads
+// out by a link. follow says whether op goes where the last element leads.
+func (g *guarded) at(op, name string, follow bool) (string, error) {
+	clean, err := g.v.Clean(op, name)
+	if err != nil {
+		return "", err
+	}
+	clean = filepath.Join(separator, clean)
+	return clean, fail(op, clean, g.staysIn(clean, follow))
+}
+
+// staysIn reports whether a link on the way of name leads out. An absolute target
+// does: it is a path of the Fs beneath. A link that is put there later is not
+// seen; only the operating system offers more, and rootfs has it.
+func (g *guarded) staysIn(name string, follow bool) error {
+	if g.v.kind != otherKind {
+		return nil // in memory there are no links
+	}
+	at, todo := separator, elements(name)
+	for links := 0; len(todo) > 0; {
+		elem := todo[0]
+		todo = todo[1:]
+		switch {
+		case elem == ".":
+			continue
+		case elem == ".." && at == separator:
+			return errEscapes
+		case elem == "..":
+			at = filepath.Dir(at)
+			continue
+		}
+		next := filepath.Join(at, elem)
+		info, err := g.v.look(next)
+		if err != nil {
+			return nil // the operation itself will say so
+		}
+		if info.Mode()&fs.ModeSymlink == 0 || len(todo) == 0 && !follow {
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return syscall.ELOOP
+		}
+		target, err := g.v.readlink(next)
+		if err != nil || filepath.IsAbs(target) {
+			return errEscapes
+		}
+		todo = append(elements(target), todo...)
+	}
+	return nil
+}
+
+func (g *guarded) Name() string { return "guarded" }
+
+func (g *guarded) Create(name string) (afero.File, error) {
+	return g.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+func (g *guarded) Open(name string) (afero.File, error) { return g.OpenFile(name, os.O_RDONLY, 0) }
+
+func (g *guarded) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	name, err := g.at("open", name, true)
+	if err != nil {
+		return nil, err
+	}
+	f, err := g.v.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (g *guarded) Mkdir(name string, perm fs.FileMode) error {
+	name, err := g.at("mkdir", name, false)
+	if err != nil {
+		return err
+	}
+	return g.v.Mkdir(name, perm)
+}
+
+func (g *guarded) MkdirAll(name string, perm fs.FileMode) error {
+	name, err := g.at("mkdir", name, false)
+	if err == nil {
+		_, err = g.v.MkdirAll(name, perm)
+	}
+	return err
+}
+
+func (g *guarded) Remove(name string) error {
+	name, err := g.at("remove", name, false)
+	if err != nil {
+		return err
+	}
+	return g.v.Remove(name)
+}
+
+func (g *guarded) RemoveAll(name string) error {
+	name, err := g.at("removeall", name, false)
+	if err != nil {
+		return err
+	}
+	return g.v.RemoveAll(name)
+}
+
+func (g *guarded) Rename(oldname, newname string) error {
+	oldname, err := g.at("rename", oldname, false)
+	if err != nil {
+		return err
+	}
+	newname, err = g.at("rename", newname, false)
+	if err != nil {
+		return err
+	}
+	to, err := g.v.Pin(newname, false)
+	if err != nil {
+		return failLink("rename", oldname, newname, err)
+	}
+	defer func() { _ = to.Close() }()
+	return g.v.Rename(oldname, to)
+}
+
+func (g *guarded) Stat(name string) (fs.FileInfo, error) {
+	name, err := g.at("stat", name, true)
+	if err != nil {
+		return nil, err
+	}
+	return g.v.Stat(name)
+}
+
+func (g *guarded) Chmod(name string, mode fs.FileMode) error {
+	return g.change("chmod", name, func(name string) error { return g.v.fsys.Chmod(name, mode) })
+}
+
+func (g *guarded) Chown(name string, uid, gid int) error {
+	return g.change("chown", name, func(name string) error { return g.v.fsys.Chown(name, uid, gid) })
+}
+
+func (g *guarded) Chtimes(name string, atime, mtime time.Time) error {
+	return g.change("chtimes", name, func(name string) error { return g.v.fsys.Chtimes(name, atime, mtime) })
+}
+
+func (g *guarded) change(op, name string, fn func(name string) error) error {
+	name, err := g.at(op, name, true)
+	if err != nil {
+		return err
+	}
+	return fail(op, name, g.v.missing(name, fn(name)))
+}
+
+// LstatIfPossible tells whether the Fs beneath has looked at links at all.
+func (g *guarded) LstatIfPossible(name string) (fs.FileInfo, bool, error) {
+	name, err := g.at("lstat", name, false)
+	if err != nil {
+		return nil, false, err
+	}
+	info, err := g.v.Lstat(name)
+	linked := false
+	if l, ok := g.v.fsys.(afero.Lstater); ok && err == nil {
+		_, linked, _ = l.LstatIfPossible(name)
+	}
+	return info, linked, err
+}
+
+// SymlinkIfPossible refuses: a base path would make the target another one, and
+// could not keep what follows it from leaving.
+func (g *guarded) SymlinkIfPossible(oldname, newname string) error {
+	return failLink("symlink", oldname, newname, errNoSymlink)
+}
+
+var errNoSymlink = errors.Join(afero.ErrNoSymlink, errors.ErrUnsupported)
+
+func (g *guarded) ReadlinkIfPossible(name string) (string, error) {
+	name, err := g.at("readlink", name, false)
+	if err != nil {
+		return "", err
+	}
+	return g.v.Readlink(name)
+}
