@@ -1,6 +1,7 @@
 package testfs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -40,7 +41,7 @@ func (h *crashFile) in(op string, act func(n *inode) error) error {
 	if !h.closed {
 		err = act(h.fs.live.get(h.b))
 	}
-	if err == nil || err == io.EOF { //nolint:errorlint // act returns it bare, and so must Read
+	if errors.Is(err, io.EOF) { // which is not to be wrapped
 		return err
 	}
 	return pathError(op, h.name, err)
@@ -64,35 +65,37 @@ func (h *crashFile) readable(n *inode) error {
 	return nil
 }
 
-func (h *crashFile) readAt(n *inode, p []byte, off int64) (int, error) {
-	if err := h.readable(n); err != nil {
-		return 0, err
-	}
-	if off < 0 {
-		return 0, syscall.EINVAL
-	}
-	return n.read(p, off), nil
-}
-
 func (h *crashFile) Read(p []byte) (got int, err error) {
-	err = h.in("read", func(n *inode) (err error) {
-		got, err = h.readAt(n, p, h.pos)
-		h.pos += int64(got)
-		if err == nil && got == 0 && len(p) > 0 {
-			err = io.EOF
+	err = h.in("read", func(n *inode) error {
+		if len(p) == 0 {
+			return nil
 		}
-		return err
+		if err := h.readable(n); err != nil {
+			return err
+		}
+		got = n.read(p, h.pos)
+		h.pos += int64(got)
+		if got == 0 {
+			return io.EOF
+		}
+		return nil
 	})
 	return got, err
 }
 
 func (h *crashFile) ReadAt(p []byte, off int64) (got int, err error) {
-	err = h.in("read", func(n *inode) (err error) {
-		got, err = h.readAt(n, p, off)
-		if err == nil && got < len(p) {
-			err = io.EOF
+	if off < 0 {
+		return 0, pathError("readat", h.name, syscall.EINVAL)
+	}
+	err = h.in("read", func(n *inode) error {
+		if err := h.readable(n); err != nil {
+			return err
 		}
-		return err
+		got = n.read(p, off)
+		if got < len(p) {
+			return io.EOF
+		}
+		return nil
 	})
 	return got, err
 }
@@ -103,15 +106,15 @@ func (h *crashFile) write(n *inode, p []byte, off int64) error {
 	if h.flag&(os.O_WRONLY|os.O_RDWR) == 0 {
 		return syscall.EBADF
 	}
-	if off < 0 || off > math.MaxInt64-int64(len(p)) {
-		return syscall.EINVAL
+	if off > math.MaxInt64-int64(len(p)) {
+		return syscall.EFBIG
 	}
 	if len(p) == 0 {
 		return nil
 	}
 	var parts []part
 	if end := off + int64(len(p)); end > n.size {
-		parts = append(parts, h.fs.resized(h.name, h.b, end))
+		parts = append(parts, resized(h.name, h.b, end))
 	}
 	now := time.Now()
 	for p := slices.Clone(p); len(p) > 0; {
@@ -141,12 +144,10 @@ func (h *crashFile) Write(p []byte) (int, error) {
 }
 
 func (h *crashFile) WriteAt(p []byte, off int64) (int, error) {
-	return h.wrote(p, h.in("write", func(n *inode) error {
-		if h.flag&os.O_APPEND != 0 {
-			return syscall.EINVAL
-		}
-		return h.write(n, p, off)
-	}))
+	if off < 0 || h.flag&os.O_APPEND != 0 {
+		return 0, pathError("writeat", h.name, syscall.EINVAL)
+	}
+	return h.wrote(p, h.in("write", func(n *inode) error { return h.write(n, p, off) }))
 }
 
 func (h *crashFile) wrote(p []byte, err error) (int, error) {
@@ -184,7 +185,7 @@ func (h *crashFile) Truncate(size int64) error {
 		if size < 0 || h.flag&(os.O_WRONLY|os.O_RDWR) == 0 {
 			return syscall.EINVAL
 		}
-		h.fs.do(h.fs.resized(h.name, h.b, size))
+		h.fs.do(resized(h.name, h.b, size))
 		return nil
 	})
 }
@@ -195,6 +196,8 @@ func (h *crashFile) Sync() error {
 		return nil
 	})
 }
+
+func (h *crashFile) syncFailed() { h.fs.syncFailed(h.b) }
 
 func (h *crashFile) Stat() (info fs.FileInfo, err error) {
 	err = h.in("stat", func(n *inode) error {
@@ -209,6 +212,9 @@ func (h *crashFile) Readdir(count int) (list []fs.FileInfo, err error) {
 	err = h.in("readdirent", func(n *inode) error {
 		if !n.mode.IsDir() {
 			return syscall.ENOTDIR
+		}
+		if n.up.dir != nil && h.fs.live.get(n.up.dir).children[n.up.name] != h.b {
+			return syscall.ENOENT // it has been removed
 		}
 		if !h.listed {
 			h.listed = true

@@ -88,12 +88,8 @@ func (d *disk) link(dir *birth, name string, b *birth) {
 	d.own(dir).children[name] = b
 }
 
-// unlink takes name out of dir, if it still leads to b.
-func (d *disk) unlink(dir *birth, name string, b *birth) {
-	if n := d.get(dir); n != nil && n.children[name] == b {
-		delete(d.own(dir).children, name)
-	}
-}
+// unlink takes name out of dir.
+func (d *disk) unlink(dir *birth, name string) { delete(d.own(dir).children, name) }
 
 // write puts p, which stays within a page, at off. The file grows as needed.
 func (n *inode) write(off int64, p []byte) {

@@ -165,7 +165,8 @@ func TestSpyFailsFromTheNthOn(t *testing.T) {
 
 func TestSpyDone(t *testing.T) {
 	fsys := afero.NewMemMapFs()
-	s := testfs.NewSpy(fsys)
+	beneath := testfs.NewSpy(fsys)
+	s := testfs.NewSpy(beneath)
 	done := testfs.Fault{Err: syscall.EIO, Done: true}
 	s.Fail(testfs.Nth(1, 2), done)
 	s.Fail(testfs.Calls("write"), done)
@@ -185,6 +186,7 @@ func TestSpyDone(t *testing.T) {
 	s.Fail(testfs.Calls("close"), testfs.Fault{Err: syscall.EIO})
 	assert.ErrorIs(t, f.Close(), syscall.EIO)
 	assert.Empty(t, s.OpenFiles(), "Close takes effect even when it fails")
+	assert.Empty(t, beneath.OpenFiles(), "and so does Open, of which nobody else can close the file")
 	b, err := afero.ReadFile(fsys, "/f")
 	require.NoError(t, err)
 	assert.Equal(t, "all", string(b))

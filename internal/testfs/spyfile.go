@@ -91,7 +91,12 @@ func (f *spyFile) Stat() (fs.FileInfo, error) {
 }
 
 func (f *spyFile) Sync() error {
-	return f.spy.do("sync "+f.name, about("sync", f.name), f.file.Sync)
+	fault, met := f.spy.note("sync " + f.name)
+	if c, ok := f.file.(interface{ syncFailed() }); ok && met && fault.Err != nil && !fault.Done {
+		c.syncFailed()
+	}
+	_, err := obey(fault, met, about("sync", f.name), func() (struct{}, error) { return struct{}{}, f.file.Sync() })
+	return err
 }
 
 func (f *spyFile) Truncate(size int64) error {

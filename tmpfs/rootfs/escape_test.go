@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,14 @@ func (p prison) snapshot(t testing.TB) (all []string) {
 	})
 	require.NoError(t, err)
 	return all
+}
+
+// outside is snapshot without the prison.
+func (p prison) outside(t testing.TB) []string {
+	t.Helper()
+	return slices.DeleteFunc(p.snapshot(t), func(line string) bool {
+		return strings.HasPrefix(line, p.base+" ") || strings.HasPrefix(line, p.base+"/")
+	})
 }
 
 func openFile(fsys afero.Fs, name string, flag int) error {
@@ -156,7 +165,7 @@ func TestEscapes(t *testing.T) {
 func TestLinksThemselves(t *testing.T) {
 	p := newPrison(t)
 	fsys := open(t, p.base)
-	before := p.snapshot(t)
+	before := p.outside(t)
 	for _, link := range []string{"rel", "abs", "reldir", "new"} {
 		require.NoError(t, fsys.Rename(link, "moved"))
 		require.NoError(t, fsys.Remove("moved"))
@@ -169,15 +178,7 @@ func TestLinksThemselves(t *testing.T) {
 	require.NoError(t, fsys.Rename("inside", "devious"), "a link is replaced, not followed")
 	assert.NoFileExists(t, p.out("created"))
 
-	outside := func(all []string) (kept []string) {
-		for _, line := range all {
-			if !strings.HasPrefix(line, p.base+" ") && !strings.HasPrefix(line, p.base+"/") {
-				kept = append(kept, line)
-			}
-		}
-		return kept
-	}
-	assert.Equal(t, outside(before), outside(p.snapshot(t)))
+	assert.Equal(t, before, p.outside(t))
 }
 
 // A link that stays within the root is followed like any other.
@@ -196,4 +197,31 @@ func TestLinksWithin(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, lstat)
 	assert.Equal(t, fs.ModeSymlink, info.Mode().Type())
+}
+
+// FuzzNames lets no name out, whatever it is made of. The prison has links to
+// every kind of outside.
+func FuzzNames(f *testing.F) {
+	for _, name := range []string{
+		"", "..", "../secret", "/a/../../secret", "reldir/file", "up/secret", "sub/deep/../file", "chain", "absdir/../secret",
+		"up/base/up/secret", "./devious", "inside/../..", "back", "new", "\x00", "sub//..//..//secret", "...", "up/./base-evil/x",
+	} {
+		f.Add(name, name)
+	}
+	f.Fuzz(func(t *testing.T, name, other string) {
+		p := newPrison(t)
+		fsys, err := rootfs.Open(p.base)
+		require.NoError(t, err)
+		defer func() { _ = fsys.Close() }()
+		before := p.outside(t)
+		_ = openFile(fsys, name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+		_ = fsys.Chmod(name, 0o700)
+		_ = fsys.Chtimes(name, epoch, epoch)
+		_ = fsys.Rename(name, other)
+		_ = fsys.MkdirAll(name, 0o700)
+		_ = fsys.SymlinkIfPossible(other, name)
+		_ = fsys.Remove(other)
+		_ = fsys.RemoveAll(name)
+		assert.Equal(t, before, p.outside(t), "%q %q", name, other)
+	})
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tempkit/tempkit/internal/testfs"
 )
 
 // A place is a file system and where in it the calls of a test go.
@@ -210,9 +212,21 @@ func table() map[string]call {
 	return calls
 }
 
-// TestAsOsFs makes one call on afero.OsFs and on a root of a like tree: results,
-// kinds of error, verbs and trees must agree.
+// TestAsOsFs makes one call after the other on afero.OsFs and on a root of a like
+// tree: results, kinds of error, verbs and trees must agree.
 func TestAsOsFs(t *testing.T) {
+	compare(t)
+}
+
+// The same without privileges: to root, nothing is forbidden.
+func TestAsOsFsForAUser(t *testing.T) {
+	if testfs.AsUser(t) {
+		compare(t)
+	}
+}
+
+func compare(t *testing.T) {
+	t.Helper()
 	calls := table()
 	t.Logf("%d calls", len(calls))
 	for name, act := range calls {
