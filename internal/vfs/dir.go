@@ -46,13 +46,25 @@ func (v FS) mkdir(name string, perm fs.FileMode) error {
 		return err
 	}
 	if err := v.fsys.Mkdir(name, perm); err != nil {
+		if !errors.Is(err, fs.ErrExist) {
+			v.discardDir(name) // the answer may have been lost, not the call
+		}
 		return err
 	}
 	info, err := v.look(name)
 	if err == nil && !info.IsDir() {
 		err = syscall.ENOTDIR
+	} else if err != nil {
+		v.discardDir(name)
 	}
 	return err
+}
+
+// discardDir removes the directory that a failed call has made, under the guard.
+func (v FS) discardDir(name string) {
+	if names, err := v.list(name); err == nil && len(names) == 0 {
+		_ = v.fsys.Remove(name)
+	}
 }
 
 // MkdirAll makes the directory name and the parents that it lacks, and returns

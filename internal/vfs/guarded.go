@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -12,7 +13,16 @@ import (
 )
 
 // guarded is an afero.Fs that answers by the operations of v.
-type guarded struct{ v FS }
+type guarded struct {
+	v      FS
+	closed atomic.Bool
+}
+
+// Close ends the use of g, as that of a root ends with its directory.
+func (g *guarded) Close() error {
+	g.closed.Store(true)
+	return nil
+}
 
 // at returns name slash-rooted, as all names of a guarded Fs are, unless it leads
 // out by a link. follow says whether op goes where the last element leads.
@@ -20,6 +30,9 @@ func (g *guarded) at(op, name string, follow bool) (string, error) {
 	clean, err := g.v.Clean(op, name)
 	if err != nil {
 		return "", err
+	}
+	if g.closed.Load() {
+		return "", fail(op, name, fs.ErrClosed)
 	}
 	clean = filepath.Join(separator, clean)
 	return clean, fail(op, clean, g.staysIn(clean, follow))

@@ -57,8 +57,8 @@ func (v FS) Sub(dir string) (*Sub, error) {
 // rebase makes s the Fs of what is below its directory now.
 func (s *Sub) rebase() {
 	base := afero.NewBasePathFs(s.parent.fsys, s.dir)
-	s.Fs = &guarded{v: On(base)}
-	s.close = func() error { return nil }
+	g := &guarded{v: On(base)}
+	s.Fs, s.close = g, g.Close
 }
 
 // Parent returns the FS that s is a directory of, and its name there.

@@ -32,8 +32,9 @@ func linkUnnamed(f, dir *os.File, name string) error {
 		return err
 	}
 	err = again(func() error { return unix.Linkat(int(f.Fd()), "", fd(dir), name, unix.AT_EMPTY_PATH) })
-	if err == unix.ENOENT { //nolint:errorlint // a bare errno
-		return unix.EOPNOTSUPP
+	var st unix.Stat_t
+	if err == unix.ENOENT && (dir == nil || unix.Fstat(fd(dir), &st) != nil || st.Nlink > 0) { //nolint:errorlint // a bare errno
+		return unix.EOPNOTSUPP // it is not the directory that is gone
 	}
 	return err
 }
