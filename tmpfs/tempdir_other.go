@@ -1,0 +1,8 @@
+//go:build !unix
+
+package tmpfs
+
+// systemDirs: CPython's list for Windows.
+var systemDirs = []string{`C:\TEMP`, `C:\TMP`, `\TEMP`, `\TMP`}
+
+const sticky = false
