@@ -1,0 +1,190 @@
+package atomicfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// batchDirs are the directories in which a batch writes.
+type batchDirs struct {
+	v      vfs.FS
+	byPath map[string]*batchDir
+	all    []*batchDir
+	held   []*batchDir // those of the operating system that are
+}
+
+// A batchDir is one of them. It is held open, unless there are too many.
+type batchDir struct {
+	v    vfs.FS
+	path string
+	at   *vfs.Place  // some name in it, which holds it; nil if it is not held
+	info fs.FileInfo // on the operating system: the directory as it was found
+	lock *vfs.File   // the same, locked, so that a sweep knows that the files in it have a writer; or nil
+	err  error       // of its sync
+}
+
+// maxHeldDirs is how many directories are held, by up to three descriptors each.
+// What is written in those past it is under no lock once its handle is closed: a
+// Sweep of another process may take it, and Commit then fails for that file.
+const maxHeldDirs = 32
+
+// find returns the target of the clean name, and its directory. The target's
+// place needs no closing.
+func (b *batchDirs) find(clean, name string, o Options) (*batchDir, *target, error) {
+	d, err := b.of(clean, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := &target{o: o, name: name}
+	if d.at != nil {
+		t.Place = d.at.Beside(filepath.Base(clean))
+	} else {
+		t.Place = &vfs.Place{FS: d.v, Name: clean, User: clean}
+	}
+	info, err := t.Lstat()
+	if o.follows() && err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return b.behind(t)
+	}
+	return d, t, t.saw(info, err)
+}
+
+// behind is find for a name that is a link. Where that leads is always held: its
+// path is not known.
+func (b *batchDirs) behind(link *target) (*batchDir, *target, error) {
+	t, err := find(b.v, link.name, link.o, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := b.hold(t.Place, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.Place = d.at.Beside(filepath.Base(t.Name))
+	return d, t, nil
+}
+
+// of returns the directory of the clean name.
+func (b *batchDirs) of(clean string, o Options) (*batchDir, error) {
+	path := filepath.Dir(clean)
+	if d := b.byPath[path]; d != nil {
+		return d, nil
+	}
+	at, err := pin(b.v, clean, o, false, true)
+	if err != nil {
+		return nil, err
+	}
+	d, err := b.hold(at, len(b.held) < maxHeldDirs)
+	if err != nil {
+		return nil, err
+	}
+	if d.at == nil {
+		d.path = path
+	}
+	if b.byPath == nil {
+		b.byPath = map[string]*batchDir{}
+	}
+	b.byPath[path] = d
+	return d, nil
+}
+
+// hold returns the directory of the place at. It becomes a held one if keep is
+// set; else at is closed.
+func (b *batchDirs) hold(at *vfs.Place, keep bool) (*batchDir, error) {
+	d := &batchDir{v: b.v, at: at}
+	if !at.OnDisk() { // nothing is held open there, and a path is all that there is
+		b.all = append(b.all, d)
+		return d, nil
+	}
+	var err error
+	if d.info, err = at.FS.Stat(at.Dir()); err != nil {
+		_ = at.Close()
+		return nil, err
+	}
+	for _, other := range b.held {
+		if os.SameFile(other.info, d.info) {
+			return other, at.Close()
+		}
+	}
+	b.all = append(b.all, d)
+	if !keep {
+		d.at = nil
+		return d, at.Close()
+	}
+	b.held = append(b.held, d)
+	d.takeLock()
+	return d, nil
+}
+
+// takeLock locks the directory among others. A sweep has it for itself for the
+// moment of a removal; where there are no such locks sweeps go by age.
+func (d *batchDir) takeLock() {
+	dir, err := d.at.Open(d.at.Dir())
+	if err != nil {
+		return
+	}
+	for range 100 {
+		ok, err := lockedBy(dir, func(g *os.File) (bool, error) { return tryLockDir(g, false) })
+		if ok {
+			d.lock = dir
+			return
+		}
+		if err != nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	_ = dir.Close()
+}
+
+// errMoved says that a directory that was not held is another one by now.
+var errMoved = errors.New("its directory was moved or replaced meanwhile")
+
+// place returns the place of that name in the directory. It must be closed.
+func (d *batchDir) place(base string) (*vfs.Place, error) {
+	if d.at != nil {
+		return d.at.Beside(base), nil
+	}
+	p, err := d.v.Pin(filepath.Join(d.path, base), false)
+	if err != nil {
+		return nil, err
+	}
+	info, err := p.FS.Stat(p.Dir())
+	if err == nil && !os.SameFile(info, d.info) {
+		err = errMoved
+	}
+	if err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// sync makes the entries of all directories durable.
+func (b *batchDirs) sync() {
+	inParallel(b.all, func(d *batchDir) {
+		at, err := d.place(pattern) // whatever its name
+		if err == nil {
+			err = at.Sync()
+			_ = at.Close()
+		}
+		d.err = err
+	})
+}
+
+// close lets go of the directories, which were only read.
+func (b *batchDirs) close() {
+	for _, d := range b.all {
+		if d.lock != nil {
+			_ = d.lock.Close()
+		}
+		if d.at != nil {
+			_ = d.at.Close()
+		}
+	}
+	b.all, b.held, b.byPath = nil, nil, nil
+}

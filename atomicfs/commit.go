@@ -1,0 +1,109 @@
+package atomicfs
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// Commit gives the temporary file f its real name, durably; see File.Commit.
+// f must be on the same volume as name.
+//
+// A new file keeps the mode that f has; one that exists keeps its own. After
+// Commit f is spent, as after Keep. If it fails, f is still temporary and, unless
+// closing it was what failed, open.
+func Commit(f *tmpfs.File, name string) error { return CommitFile(f, name, nil) }
+
+// CommitNew is Commit, but fails with fs.ErrExist if name exists.
+func CommitNew(f *tmpfs.File, name string) error {
+	return CommitFile(f, name, &Options{NoReplace: true})
+}
+
+// CommitFile is Commit with options. Here a Perm of 0 means the mode that f has.
+func CommitFile(f *tmpfs.File, name string, opts *Options) error {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if spent(f) {
+		return fail("commit", name, fs.ErrClosed)
+	}
+	t, err := find(vfs.On(f.Fs()), name, o, true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = t.Close() }() // open for reading: there is nothing that it could fail to write
+	if err := (&pending{t, f}).adopt(); err != nil {
+		return fail("commit", name, err)
+	}
+	return nil
+}
+
+// spent reports whether f has been kept, committed or closed, so that its name
+// may be somebody else's by now.
+func spent(f *tmpfs.File) bool {
+	if _, err := f.Stat(); !errors.Is(err, fs.ErrClosed) {
+		return false
+	}
+	// The handle alone may be closed. A file that is owned refuses to be kept where one is.
+	at, err := vfs.On(f.Fs()).Pin(f.Name(), false)
+	if err != nil {
+		return true
+	}
+	defer func() { _ = at.Close() }()
+	return errors.Is(f.KeepAt(at, true), fs.ErrClosed)
+}
+
+// adopt is put for a file that was made for something else.
+func (p *pending) adopt() error {
+	h, err := p.open()
+	if err != nil {
+		return err
+	}
+	if h != p.handle() {
+		defer func() { _ = h.Close() }()
+	}
+	was, err := h.Stat()
+	if err != nil {
+		return err
+	}
+	if err := p.chooseMode(was); err != nil {
+		return err
+	}
+	if p.file.Name() == "" {
+		// It has a name for a moment, as one of this package's own, before the rename.
+		if _, err := h.Lock(); err != nil && !vfs.Unsupported(err) {
+			return err
+		}
+	}
+	err = p.put()
+	if err != nil && !errors.Is(err, ErrNotDurable) {
+		h.Unlock()
+		_ = h.Chmod(was.Mode()) // as far as it goes: it is the caller's again
+	}
+	return err
+}
+
+// chooseMode sets the options to the mode that a new file is to have.
+func (p *pending) chooseMode(was fs.FileInfo) error {
+	if p.o.Perm == 0 {
+		p.o.Perm = was.Mode().Perm()
+		return nil
+	}
+	if p.o.ExactPerm || p.keepsMode() {
+		return nil
+	}
+	// What the system takes away from a mode it tells by a file that is made in the same place.
+	probe, err := tmpfs.CreateAnonymous(p.Fs(), p.options())
+	if err != nil {
+		return err
+	}
+	info, err := probe.Stat()
+	if err = errors.Join(err, probe.Close()); err != nil {
+		return err
+	}
+	p.o.Perm, p.o.ExactPerm = info.Mode().Perm(), true
+	return nil
+}

@@ -1,0 +1,166 @@
+package atomicfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// CommitDir gives the temporary directory d, and everything in it, its real
+// name, durably. If name is a directory it is exchanged for d and removed.
+//
+// Everything in d is synced first: files, then directories from the bottom up;
+// links are not followed. name is on the Fs that d was made on, and on the same
+// volume; its missing parents are made. A reader sees the old tree or the new one
+// at every moment. Where the system cannot exchange two directories (it can on
+// Linux and macOS) the error is errors.ErrUnsupported, and nothing has changed. A
+// file or a link in the place of name is refused.
+//
+// After CommitDir d is spent, as after Keep; if it fails, d is still temporary,
+// unless the error is ErrNotDurable. An old tree that could not be removed is now
+// at d.Path, and d.Close tries again.
+func CommitDir(d *tmpfs.Dir, name string) error {
+	sub, ok := d.Fs.(*vfs.Sub)
+	if !ok {
+		return fail("commit", name, errors.ErrUnsupported)
+	}
+	v, _ := sub.Parent()
+	to, err := pin(v, name, Options{}, false, true)
+	if err != nil {
+		return fail("commit", name, err)
+	}
+	defer func() { _ = to.Close() }() // open for reading: there is nothing that it could fail to write
+	if err := commitDir(d, v, to); err != nil {
+		return fail("commit", name, err)
+	}
+	return nil
+}
+
+func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
+	if err := mayReplaceDir(to); err != nil {
+		return err
+	}
+	if err := syncTree(vfs.On(d)); err != nil {
+		return err
+	}
+	err := d.KeepAt(to)
+	if errors.Is(err, fs.ErrExist) {
+		return exchange(d, v, to)
+	}
+	if err != nil {
+		return err
+	}
+	return notDurable(to.Sync())
+}
+
+// mayReplaceDir refuses what is no directory in the place of one.
+func mayReplaceDir(to *vfs.Place) error {
+	info, err := to.Lstat()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return syscall.ENOTDIR
+	}
+	return nil
+}
+
+// exchange puts d in the place of a directory, and removes that.
+func exchange(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
+	if err := mayReplaceDir(to); err != nil {
+		return err
+	}
+	if err := v.Exchange(d.Path(), to); err != nil {
+		return err
+	}
+	err := notDurable(to.Sync())
+	// What is at d.Path is the old tree now: to remove that is what d has left to do,
+	// and if it fails, d.Close says so again. It is no failure of the commit.
+	_ = d.Close()
+	return err
+}
+
+// syncTree syncs all files of v, then all directories, the deepest first.
+func syncTree(v vfs.FS) error {
+	root := string(filepath.Separator)
+	var files errgroup.Group
+	files.SetLimit(syncers)
+	var levels [][]string // the directories, by depth
+	for level := []string{root}; len(level) > 0; {
+		levels = append(levels, level)
+		var below []string
+		for _, dir := range level {
+			dirs, err := syncFiles(v, dir, &files)
+			if err != nil {
+				return errors.Join(err, files.Wait())
+			}
+			below = append(below, dirs...)
+		}
+		level = below
+	}
+	if err := files.Wait(); err != nil {
+		return err
+	}
+	for i := len(levels) - 1; i >= 0; i-- {
+		if err := syncDirs(v, levels[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncFiles hands the files in dir over to be synced, and returns the directories
+// in it.
+func syncFiles(v vfs.FS, dir string, files *errgroup.Group) (dirs []string, err error) {
+	for name, err := range v.Names(dir) {
+		if err != nil {
+			return nil, err
+		}
+		path := filepath.Join(dir, name)
+		info, err := v.Lstat(path)
+		switch {
+		case err != nil:
+			return nil, err
+		case info.IsDir():
+			dirs = append(dirs, path)
+		case info.Mode().IsRegular():
+			files.Go(func() error { return syncFile(v, path) })
+		}
+	}
+	return dirs, nil
+}
+
+func syncFile(v vfs.FS, name string) error {
+	f, err := v.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		f, err = v.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// syncDirs syncs directories of one depth.
+func syncDirs(v vfs.FS, dirs []string) error {
+	var mu sync.Mutex
+	var errs []error
+	inParallel(dirs, func(dir string) {
+		if err := v.SyncDir(dir); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		}
+	})
+	return errors.Join(errs...)
+}

@@ -1,0 +1,204 @@
+package atomicfs
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// contents is the handle of a File: that of the temporary, under the name of the
+// target. It remembers the first write that failed.
+type contents struct {
+	p *pending
+	h *vfs.File
+
+	mu   sync.Mutex // over the life cycle and what follows, not over reading and writing
+	done bool       // Commit or Close has been called
+	gone bool       // there is no temporary any more
+	err  error      // of the first write or sync that failed
+	idle int64      // bytes written since the disk was last told to begin
+}
+
+// fail returns err under the name of the target. A read's io.EOF stays as it is.
+func (c *contents) fail(op string, err error) error {
+	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+		return err
+	}
+	return fail(op, c.p.name, err)
+}
+
+// wrote notes what came of a write of n bytes.
+func (c *contents) wrote(op string, n int64, err error) error {
+	err = c.fail(op, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if c.err == nil && !c.done {
+			c.err = err
+		}
+		return err
+	}
+	if c.idle += n; c.idle >= writeOut {
+		c.idle = 0
+		if g, ok := c.h.OSFile(); ok && !c.p.o.NoSync && !c.done {
+			startWriteOut(g)
+		}
+	}
+	return nil
+}
+
+// writeOut is how many bytes are written before the disk is told to begin with
+// them, so that the sync at the end has less to wait for.
+const writeOut = 8 << 20
+
+func (c *contents) Name() string { return c.p.name }
+
+func (c *contents) Read(p []byte) (int, error) {
+	n, err := c.h.Read(p)
+	return n, c.fail("read", err)
+}
+
+func (c *contents) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.h.ReadAt(p, off)
+	return n, c.fail("read", err)
+}
+
+func (c *contents) Seek(offset int64, whence int) (int64, error) {
+	pos, err := c.h.Seek(offset, whence)
+	return pos, c.fail("seek", err)
+}
+
+func (c *contents) Write(p []byte) (int, error) {
+	n, err := c.h.Write(p)
+	return n, c.wrote("write", int64(n), err)
+}
+
+func (c *contents) WriteString(s string) (int, error) {
+	n, err := c.h.WriteString(s)
+	return n, c.wrote("write", int64(n), err)
+}
+
+func (c *contents) WriteAt(p []byte, off int64) (int, error) {
+	n, err := c.h.WriteAt(p, off)
+	return n, c.wrote("write", int64(n), err)
+}
+
+func (c *contents) Truncate(size int64) error {
+	return c.wrote("truncate", 0, c.h.Truncate(size))
+}
+
+func (c *contents) Sync() error { return c.wrote("sync", 0, c.h.Sync()) }
+
+// piece is how much of a reader that is no file is written at a time.
+const piece = 256 << 10
+
+var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
+
+// ReadFrom implements io.ReaderFrom.
+func (c *contents) ReadFrom(r io.Reader) (n int64, err error) {
+	if g := osFile(r); g != nil {
+		return c.copyFrom(r, g)
+	}
+	buf := pieces.Get().(*[piece]byte)
+	defer pieces.Put(buf)
+	for {
+		got, rerr := fill(r, buf[:])
+		if got > 0 {
+			put, err := c.Write(buf[:got])
+			n += int64(put)
+			if err != nil {
+				return n, err
+			}
+		}
+		if rerr == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+			return n, nil
+		}
+		if rerr != nil {
+			return n, rerr
+		}
+	}
+}
+
+// fill reads until p is full, because some readers give a few bytes at a time.
+// Unlike io.ReadFull it returns the error of r as it is: an r that was cut short
+// says io.ErrUnexpectedEOF.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// osFile returns the file of the operating system that r reads from, which the
+// kernel can copy, or nil.
+func osFile(r io.Reader) *os.File {
+	if l, ok := r.(*io.LimitedReader); ok {
+		r = l.R
+	}
+	if f, ok := r.(*os.File); ok {
+		return f
+	}
+	if f, ok := r.(interface{ OSFile() (*os.File, bool) }); ok {
+		g, _ := f.OSFile()
+		return g
+	}
+	return nil
+}
+
+// copyFrom copies g, as far as r goes, in steps between which the disk is told to
+// begin.
+func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
+	limit, limited := r.(*io.LimitedReader)
+	for {
+		step := int64(writeOut)
+		if limited {
+			step = min(step, limit.N)
+		}
+		m, err := c.h.ReadFrom(&io.LimitedReader{R: g, N: step})
+		n += m
+		if limited {
+			limit.N -= m
+		}
+		if err := c.wrote("write", m, err); err != nil || m < step || step == 0 {
+			return n, err
+		}
+	}
+}
+
+// Stat describes the file as it will be.
+func (c *contents) Stat() (fs.FileInfo, error) {
+	info, err := c.h.Stat()
+	if err != nil {
+		return nil, c.fail("stat", err)
+	}
+	will := willBe{info, filepath.Base(c.p.name), info.Mode()}
+	if c.p.keepsMode() {
+		will.mode = c.p.old.Mode().Perm()
+	}
+	return will, nil
+}
+
+type willBe struct {
+	fs.FileInfo
+	name string
+	mode fs.FileMode
+}
+
+func (w willBe) Name() string      { return w.name }
+func (w willBe) Mode() fs.FileMode { return w.mode }
+
+func (c *contents) Readdir(n int) ([]fs.FileInfo, error) {
+	list, err := c.h.Readdir(n)
+	return list, c.fail("readdir", err)
+}
+
+func (c *contents) Readdirnames(n int) ([]string, error) {
+	names, err := c.h.Readdirnames(n)
+	return names, c.fail("readdir", err)
+}

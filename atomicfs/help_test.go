@@ -1,0 +1,43 @@
+package atomicfs_test
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+const (
+	enotdir      = syscall.ENOTDIR
+	eisdir       = syscall.EISDIR
+	enospc       = syscall.ENOSPC
+	eperm        = syscall.EPERM
+	einval       = syscall.EINVAL
+	enosys       = syscall.ENOSYS
+	enotsup      = syscall.ENOTSUP
+	enametoolong = syscall.ENAMETOOLONG
+	eloop        = syscall.ELOOP
+	eio          = syscall.EIO
+)
+
+// canChown reports whether this process may give a file away, and has somebody to
+// give it to.
+func canChown(t *testing.T) bool {
+	t.Helper()
+	return runtime.GOOS != "windows" && os.Geteuid() == 0
+}
+
+// race calls fn n times at once, and returns when all have returned.
+func race(n int, fn func(i int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			fn(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+}

@@ -1,0 +1,212 @@
+package atomicfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// A pending is a temporary on its way to its target.
+type pending struct {
+	*target
+	file *tmpfs.File
+}
+
+// pattern makes names of the same length whatever the target is called, so that
+// a target of 255 bytes works.
+const pattern = ".tmp-*"
+
+// alive knows the temporaries that have a name and a writer in this process.
+var alive struct {
+	// Writers in memory share it between the making of a file and the noting of
+	// its name; Sweep has it for itself when it looks at one and removes it.
+	sync.RWMutex
+	names sync.Map // base names: their 128 random bits are unique whatever the Fs
+}
+
+// begin makes the temporary beside the target.
+func (t *target) begin() (*pending, error) {
+	// A file that never had a name leaves nothing if its writer is killed.
+	if f := t.unnamed(); f != nil {
+		p := &pending{t, f}
+		if _, err := p.handle().Lock(); err != nil && !vfs.Unsupported(err) {
+			return nil, errors.Join(err, p.discard())
+		}
+		return p, nil
+	}
+	return t.claimed()
+}
+
+// claimed returns a temporary with a name, under its own lock.
+func (t *target) claimed() (*pending, error) {
+	const tries = 8 // each lost one takes a sweep that comes at the wrong moment
+	for range tries {
+		p, err := t.named()
+		if err != nil {
+			return nil, err
+		}
+		ok, err := p.claim()
+		if ok && err == nil {
+			return p, nil
+		}
+		if err = errors.Join(err, p.discard()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errSwept
+}
+
+var errSwept = errors.New("others keep removing the temporary file")
+
+func (t *target) options() *tmpfs.Options {
+	return &tmpfs.Options{Dir: t.Dir(), Pattern: pattern, Perm: t.perm()}
+}
+
+// unnamed returns a file that can be given a name later, or nil where there is no
+// such thing.
+func (t *target) unnamed() *tmpfs.File {
+	if !canBeUnnamed || !t.OnDisk() {
+		return nil
+	}
+	f, err := tmpfs.CreateAnonymous(t.Fs(), t.options())
+	if err != nil {
+		return nil // what is wrong the next attempt will say
+	}
+	if f.File.(*vfs.File).Name() != "" { // it had a name once, and cannot have one again
+		_ = f.Close()
+		return nil
+	}
+	return f
+}
+
+// named returns a file with a name, which is noted.
+func (t *target) named() (*pending, error) {
+	if t.InMemory() {
+		alive.RLock()
+		defer alive.RUnlock()
+	}
+	f, err := tmpfs.Create(t.Fs(), t.options())
+	if err != nil {
+		return nil, err
+	}
+	alive.names.Store(filepath.Base(f.Name()), nil)
+	return &pending{t, f}, nil
+}
+
+// claim locks the file, so that other processes see that its writer lives. It
+// reports false if a sweep took the file before it was locked.
+func (p *pending) claim() (bool, error) {
+	h := p.handle()
+	ok, err := h.Lock()
+	if err != nil || !ok {
+		if vfs.Unsupported(err) {
+			return true, nil // no locks here: a sweep goes by age
+		}
+		return false, err
+	}
+	own, err := h.Stat()
+	if err != nil {
+		return false, err
+	}
+	now, err := p.FS.Lstat(p.file.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(own, now), err
+}
+
+// handle returns the file as vfs has it, by which its mode and owner are set.
+func (p *pending) handle() *vfs.File { return p.file.File.(*vfs.File) }
+
+// put gives the contents their name. The order of its steps is a promise.
+func (p *pending) put() error {
+	if err := p.settle(); err != nil {
+		return err
+	}
+	if err := p.rename(); err != nil || p.o.NoSync {
+		return err
+	}
+	return notDurable(p.Sync())
+}
+
+// settle gives the file what it is to have but its name: owner, mode, and its
+// contents on the disk.
+func (p *pending) settle() error {
+	if err := p.look(); err != nil {
+		return err
+	}
+	h, err := p.open()
+	if err != nil {
+		return err
+	}
+	// Before the sync: a mode that is changed later is lost with the power on btrfs.
+	err = p.dress(h)
+	if err == nil && !p.o.NoSync {
+		// The contents must reach the disk before the name does: a rename may survive
+		// a crash that the data did not.
+		err = h.Sync()
+	}
+	if h != p.handle() {
+		err = errors.Join(err, h.Close())
+	}
+	return err
+}
+
+// open returns the handle, or another one if that is closed.
+func (p *pending) open() (*vfs.File, error) {
+	h := p.handle()
+	if _, err := h.Stat(); !errors.Is(err, fs.ErrClosed) || p.file.Name() == "" {
+		return h, err
+	}
+	v := vfs.On(p.file.Fs())
+	h, err := v.Open(p.file.Name())
+	if errors.Is(err, fs.ErrPermission) {
+		h, err = v.OpenFile(p.file.Name(), os.O_WRONLY, 0)
+	}
+	return h, err
+}
+
+// rename is the moment at which readers see the new contents. After it nothing
+// touches the target by its name.
+func (p *pending) rename() error {
+	if err := p.look(); err != nil { // again, because the disk took its time
+		return err
+	}
+	temporary := p.file.Name()
+	if err := p.file.KeepAt(p.Place, p.o.NoReplace); err != nil {
+		return err
+	}
+	p.release(temporary)
+	return nil
+}
+
+// notDurable returns the error of syncing the directory that holds new contents.
+func notDurable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrNotDurable, vfs.Reason(err))
+}
+
+// release says that the temporary has no writer any more.
+func (p *pending) release(temporary string) {
+	p.handle().Unlock()
+	alive.names.Delete(filepath.Base(temporary))
+}
+
+// discard removes the temporary. It does nothing once that has been renamed, and
+// may be tried again when it fails.
+func (p *pending) discard() error {
+	temporary := p.file.Name()
+	if err := p.file.Close(); err != nil {
+		return fmt.Errorf("its temporary is left: %w", reason(err))
+	}
+	p.release(temporary)
+	return nil
+}

@@ -1,0 +1,193 @@
+package atomicfs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/spf13/afero"
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// Sweep removes from dir the temporaries that writers killed in the middle
+// of a write have left, and nothing else: never one whose writer is alive,
+// and, where that cannot be known, none younger than minAge (0 means 24 h).
+// It returns their names.
+//
+// Names are the last elements of paths. What may be swept is a regular file with
+// the name of one of this package's temporaries (".tmp-" and 26 random
+// characters), and of this process's own user. On the operating system it is known
+// to be abandoned if nobody holds its lock; a Batch that keeps more files than it
+// may hold open locks the directory instead, and what is there is swept by age
+// then. In memory there are only writers of this process, which are known.
+// Elsewhere, and where there are no locks, age decides.
+//
+// Links, FIFOs and directories are never touched, nothing is waited for, and any
+// number of sweeps and writers may be at work in dir. When ctx is done Sweep
+// stops, with its error. What could not be removed does not stop it: the error
+// joins the reasons.
+func Sweep(ctx context.Context, fsys afero.Fs, dir string, minAge time.Duration) (removed []string, err error) {
+	if minAge <= 0 {
+		minAge = 24 * time.Hour
+	}
+	s, err := newSweep(vfs.On(fsys), dir, time.Now().Add(-minAge))
+	if err != nil {
+		return nil, fail("sweep", dir, err)
+	}
+	defer s.close()
+	var failed []error
+	for name, err := range s.at.Names(s.at.Dir()) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return removed, errors.Join(append(failed, fail("sweep", dir, err))...)
+		}
+		if !swept.MatchString(name) {
+			continue
+		}
+		gone, err := s.entry(name)
+		if err != nil {
+			failed = append(failed, fail("sweep", filepath.Join(dir, name), err))
+		}
+		if gone {
+			removed = append(removed, name)
+		}
+	}
+	return removed, errors.Join(failed...)
+}
+
+// swept matches the names of the temporaries of this package, and of no others.
+var swept = regexp.MustCompile(`^\.tmp-[a-z2-7]{26}$`)
+
+// A sweep is the directory that is being swept.
+type sweep struct {
+	at     *vfs.Place // some name in it: what matters is that it holds the directory
+	handle *vfs.File  // the directory, to lock it; nil if it cannot be opened
+	old    time.Time  // what is older may go where nothing tells whether its writer lives
+}
+
+func newSweep(v vfs.FS, dir string, old time.Time) (*sweep, error) {
+	clean, err := v.Clean("sweep", dir)
+	if err != nil {
+		return nil, err
+	}
+	at, err := v.Pin(filepath.Join(clean, pattern), false)
+	if err != nil {
+		return nil, err
+	}
+	s := &sweep{at: at, old: old}
+	if at.OnDisk() {
+		s.handle, _ = at.Open(at.Dir()) // without it nothing is known for certain
+	}
+	return s, nil
+}
+
+// close lets go of the directory, which was only read.
+func (s *sweep) close() {
+	if s.handle != nil {
+		_ = s.handle.Close()
+	}
+	_ = s.at.Close()
+}
+
+// entry removes the file of that name if it is abandoned, and reports whether it
+// did.
+func (s *sweep) entry(name string) (bool, error) {
+	if s.at.InMemory() {
+		alive.Lock()
+		defer alive.Unlock()
+	}
+	at := s.at.Beside(name)
+	info, err := at.Lstat()
+	if err != nil {
+		return false, unlessGone(err)
+	}
+	_, owned := alive.names.Load(name)
+	if uid, _, ok := vfs.Owner(info); owned || !info.Mode().IsRegular() || ok && uid != os.Geteuid() {
+		return false, nil
+	}
+	switch {
+	case s.at.OnDisk():
+		return s.onDisk(at, info)
+	case s.at.InMemory() || info.ModTime().Before(s.old):
+		return remove(at)
+	}
+	return false, nil
+}
+
+// onDisk is entry for a file of the operating system.
+func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
+	aged := info.ModTime().Before(s.old)
+	// A FIFO that has taken its place since must not make the sweep wait.
+	f, err := at.OpenFile(at.Name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrPermission) && aged {
+		return remove(at) // nobody can be asked
+	}
+	if err != nil {
+		return false, unlessGone(err)
+	}
+	defer func() { _ = f.Close() }() // gives back its lock, after the removal
+	own, err := f.Stat()
+	if err != nil || !os.SameFile(own, info) {
+		return false, err
+	}
+	free, err := lockedBy(f, vfs.LockFile)
+	if err == nil && !free {
+		return false, nil // its writer lives
+	}
+	certain := err == nil
+	// Between the first look and the lock its writer may have put it in place.
+	if now, err := at.Lstat(); err != nil || !os.SameFile(own, now) {
+		return false, unlessGone(err)
+	}
+	alone, err := lockedBy(s.handle, func(dir *os.File) (bool, error) { return tryLockDir(dir, true) })
+	if err == nil && alone {
+		defer unlock(s.handle)
+	} else {
+		certain = false
+	}
+	if !certain && !aged {
+		return false, nil
+	}
+	if !vfs.OpenRenames {
+		_ = f.Close()
+	}
+	return remove(at)
+}
+
+// lockedBy calls lock with the file of the operating system beneath f.
+func lockedBy(f *vfs.File, lock func(*os.File) (bool, error)) (bool, error) {
+	if f == nil {
+		return false, errors.ErrUnsupported
+	}
+	g, ok := f.OSFile()
+	if !ok {
+		return false, errors.ErrUnsupported
+	}
+	return lock(g)
+}
+
+func unlock(dir *vfs.File) {
+	if g, ok := dir.OSFile(); ok {
+		unlockDir(g)
+	}
+}
+
+func remove(at *vfs.Place) (bool, error) {
+	err := at.Remove(at.Name)
+	return err == nil, unlessGone(err)
+}
+
+// unlessGone returns err, unless it says that there is no such file any more.
+func unlessGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package atomicfs
+
+import "os"
+
+const canBeUnnamed = false
+
+func startWriteOut(*os.File) {}

@@ -1,0 +1,188 @@
+package atomicfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// A target is what a name leads to: a place whose directory is held, and the
+// regular file that is there to be replaced.
+type target struct {
+	*vfs.Place
+	o    Options     // with the defaults put in: a Perm of 0 is a mode of 0
+	name string      // as the caller wrote it
+	old  fs.FileInfo // the regular file, as it was when last seen; nil if none was
+	free bool        // there was nothing when last seen, no link either
+}
+
+// A refusal is a reason of our own that is a case of fs.ErrInvalid.
+type refusal string
+
+func (r refusal) Error() string        { return string(r) }
+func (r refusal) Is(target error) bool { return target == fs.ErrInvalid }
+
+const errIrregular = refusal("not a regular file")
+
+// find returns the target name. If parents is set, missing parents are made, and
+// made durable.
+func find(v vfs.FS, name string, o Options, parents bool) (*target, error) {
+	p, err := pin(v, name, o, o.follows(), parents)
+	if err != nil {
+		return nil, fail("create", name, err)
+	}
+	t := &target{Place: p, o: o, name: name}
+	if err := t.look(); err != nil {
+		_ = p.Close()
+		return nil, fail("create", name, err)
+	}
+	return t, nil
+}
+
+// follows reports whether a link in the place of the file leads on. As O_EXCL has
+// it, a link is something that exists, wherever it leads.
+func (o Options) follows() bool { return !o.NoFollow && !o.NoReplace }
+
+func pin(v vfs.FS, name string, o Options, follow, parents bool) (*vfs.Place, error) {
+	p, err := v.Pin(name, follow)
+	if errors.Is(err, fs.ErrNotExist) && parents {
+		if err := makeParents(v, name, o); err != nil {
+			return nil, err
+		}
+		return v.Pin(name, follow)
+	}
+	return p, err
+}
+
+// makeParents makes the directories that lead to name. If they cannot be made
+// durable none is left, so that the next attempt does not take them for durable.
+func makeParents(v vfs.FS, name string, o Options) error {
+	clean, err := v.Clean("create", name)
+	if err != nil {
+		return err
+	}
+	made, err := v.MkdirAll(filepath.Dir(clean), 0o777)
+	for i := 0; i < len(made) && err == nil && !o.NoSync; i++ {
+		err = v.SyncDir(filepath.Dir(made[i]))
+	}
+	for i := len(made) - 1; i >= 0 && err != nil; i-- {
+		_ = v.Remove(made[i]) // one that somebody else uses by now refuses
+	}
+	return err
+}
+
+// look sees what is at the place now, and refuses what may not be replaced.
+func (t *target) look() error { return t.saw(t.Lstat()) }
+
+func (t *target) saw(info fs.FileInfo, err error) error {
+	t.free = errors.Is(err, fs.ErrNotExist)
+	switch {
+	case t.free:
+		return nil // t.old stays: the mode is that of the file that was replaced in the caller's eyes
+	case err != nil:
+		return err
+	case t.o.NoReplace:
+		return fs.ErrExist
+	case info.IsDir():
+		return syscall.EISDIR
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil // one that NoFollow asks to replace, or that was put there meanwhile: a rename replaces it
+	case !info.Mode().IsRegular():
+		return errIrregular
+	}
+	t.old = info
+	return nil
+}
+
+// keepsMode reports whether the file gets the mode of the one that it replaces.
+func (t *target) keepsMode() bool {
+	if t.old == nil || t.o.ExactPerm {
+		return false
+	}
+	// A file in memory may have no mode at all, because nothing there needs one.
+	return t.OnDisk() || t.old.Mode().Perm() != 0
+}
+
+// perm is what the temporary is made with: never more than what the file will have.
+func (t *target) perm() fs.FileMode {
+	if t.keepsMode() {
+		return t.old.Mode().Perm() & 0o600
+	}
+	return t.o.Perm.Perm() // less the umask and what else the system takes away by itself
+}
+
+// dress gives the file the owner, then the mode, that it is to have; changing the
+// owner may clear bits of the mode.
+func (t *target) dress(h *vfs.File) error {
+	mode, exact := t.o.Perm.Perm(), t.o.ExactPerm || t.o.Perm.Perm() == 0
+	if t.keepsMode() {
+		mode, exact = t.old.Mode().Perm(), true
+	}
+	if t.old == nil && !exact {
+		return nil // it was made with what it is to have
+	}
+	now, err := h.Stat()
+	if err != nil {
+		return err
+	}
+	if t.old != nil {
+		if err := own(h, t.old, now); err != nil {
+			return err
+		}
+	}
+	if exact && now.Mode().Perm() != mode {
+		return h.Chmod(mode)
+	}
+	return nil
+}
+
+// own gives the file the owner and the group of old, or the group alone, as far
+// as this process may.
+func own(h *vfs.File, old, now fs.FileInfo) error {
+	uid, gid, ok := vfs.Owner(old)
+	nowUID, nowGID, _ := vfs.Owner(now)
+	if !ok || uid == nowUID && gid == nowGID {
+		return nil
+	}
+	err := h.Chown(uid, gid)
+	if mayNot(err) && gid != nowGID {
+		err = h.Chown(-1, gid)
+	}
+	if mayNot(err) {
+		return nil
+	}
+	return err
+}
+
+// mayNot reports whether err says that this process may not change an owner, or
+// that there is none to change: EINVAL is of a user that this namespace lacks.
+func mayNot(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || err != nil && vfs.Unsupported(err)
+}
+
+// fail returns err as an error of op on the name that the caller used.
+func fail(op, name string, err error) error {
+	return &fs.PathError{Op: op, Path: name, Err: reason(err)}
+}
+
+// reason returns what went wrong without the path, which may be the temporary's.
+func reason(err error) error {
+	err = vfs.Reason(err)
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only one that is joined at the top
+	if !ok || errors.Is(err, ErrNotDurable) {
+		return err
+	}
+	var all error
+	for _, err := range joined.Unwrap() {
+		if all == nil {
+			all = reason(err)
+		} else {
+			all = fmt.Errorf("%w; %w", all, reason(err))
+		}
+	}
+	return all
+}
