@@ -1,0 +1,186 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"syscall"
+
+	"github.com/spf13/afero"
+
+	"github.com/tempkit/tempkit/atomicfs"
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// Commit puts the contents in place as name on fsys, durably: by rename where
+// the disk side is fsys and the same volume, else through a temporary beside
+// name. See atomicfs.File.Commit. If it fails, the contents are still here.
+//
+// After it has succeeded, f is closed. So it is if the error is
+// atomicfs.ErrNotDurable, because then the contents are in place.
+func (f *File) Commit(fsys afero.Fs, name string, opts *atomicfs.Options) error {
+	h := &f.h
+	if err := h.begin("commit"); err != nil {
+		return &fs.PathError{Op: "commit", Path: name, Err: vfs.Reason(err)}
+	}
+	defer h.end()
+	err := h.publish(fsys, name, opts)
+	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
+		return err
+	}
+	h.closed, h.name = true, ""
+	// Nothing that could still go wrong concerns name.
+	_ = h.leave()
+	return err
+}
+
+// publish is Commit, less the closing.
+func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) error {
+	if s.spilled {
+		if err := s.file.flush(); err != nil {
+			return s.fail("commit", err)
+		}
+		if sameFs(s.file.file.Fs(), fsys) {
+			err := s.rename(name, opts)
+			if !errors.Is(err, syscall.EXDEV) && !errors.Is(err, errors.ErrUnsupported) {
+				return err
+			}
+		}
+	}
+	return s.copyOut(fsys, name, opts)
+}
+
+// rename gives the disk file itself its place.
+func (s *store) rename(name string, opts *atomicfs.Options) error {
+	d := s.file
+	o := atomicfs.Options{}
+	if opts != nil {
+		o = *opts
+	}
+	if o.Perm == 0 {
+		// As for a file that is made there: CommitFile would keep the temporary's.
+		o.Perm = 0o644
+	}
+	if !d.canBeNamed() {
+		return errors.ErrUnsupported
+	}
+	var second afero.File
+	if s.users > 1 {
+		// Readers go on reading it, and the commit closes its handle.
+		var err error
+		if second, err = d.reopen(); err != nil {
+			return errors.ErrUnsupported
+		}
+	}
+	err := atomicfs.CommitFile(d.file, name, &o)
+	if err == nil || errors.Is(err, atomicfs.ErrNotDurable) {
+		if second != nil {
+			d.replace(second)
+		}
+		return err
+	}
+	if second != nil {
+		_ = second.Close()
+	}
+	return errors.Join(err, d.revive())
+}
+
+// canBeNamed reports whether the disk file can be given a name. One that had one
+// and was unlinked cannot; nor, on some systems, one that is open twice.
+func (d *diskFile) canBeNamed() bool {
+	if d.second != nil && !vfs.OpenRenames {
+		return false
+	}
+	f, ok := d.file.File.(*vfs.File)
+	return d.file.Name() != "" || ok && f.Name() == ""
+}
+
+// reopen opens the disk file a second time.
+func (d *diskFile) reopen() (afero.File, error) {
+	if !vfs.OpenRenames {
+		return nil, errors.ErrUnsupported
+	}
+	if name := d.file.Name(); name != "" {
+		return vfs.On(d.file.Fs()).OpenFile(name, os.O_RDWR, 0)
+	}
+	if d.os == nil {
+		return nil, errors.ErrUnsupported
+	}
+	// Only Linux can give a file without a name one, and so come here.
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", d.os.Fd()))
+}
+
+// revive opens the disk file again if a commit that failed has closed it.
+func (d *diskFile) revive() error {
+	if _, err := d.via.Stat(); !errors.Is(err, fs.ErrClosed) {
+		return nil
+	}
+	f, err := vfs.On(d.file.Fs()).OpenFile(d.file.Name(), os.O_RDWR, 0)
+	if err == nil {
+		d.replace(f)
+	}
+	return err
+}
+
+// replace makes f what is read and written from now on.
+func (d *diskFile) replace(f afero.File) {
+	if d.second != nil {
+		_ = d.second.Close() // it has been of use
+	}
+	d.via, d.second, d.shared = f, f, false
+	d.os, _ = vfs.OSFile(f)
+}
+
+// copyOut writes the contents to a temporary beside name and gives that its
+// place.
+func (s *store) copyOut(fsys afero.Fs, name string, opts *atomicfs.Options) error {
+	to, err := atomicfs.Create(fsys, name, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = to.Close() }() // after Commit it does nothing
+	if err := s.copyInto(to); err != nil {
+		return &fs.PathError{Op: "commit", Path: name, Err: vfs.Reason(err)}
+	}
+	return to.Commit()
+}
+
+// copyInto writes the contents to f, which is new: by the kernel where it can,
+// else leaving holes where there are some.
+func (s *store) copyInto(f *atomicfs.File) error {
+	d := s.file
+	if d == nil || d.os == nil || !d.offset.TryLock() {
+		return s.copyTo(f)
+	}
+	defer d.offset.Unlock()
+	if _, err := d.os.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	size := s.size()
+	n, err := f.ReadFrom(&io.LimitedReader{R: d.os, N: size})
+	if err == nil && n < size {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// sameFs reports whether a and b are one file system, so that a rename on the
+// one is a rename on the other.
+func sameFs(a, b afero.Fs) bool {
+	a, b = vfs.On(a).Fs(), vfs.On(b).Fs()
+	if isOs(a) && isOs(b) {
+		return true // they have no identity: they are empty
+	}
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}
+
+func isOs(fsys afero.Fs) bool {
+	switch fsys.(type) {
+	case afero.OsFs, *afero.OsFs:
+		return true
+	}
+	return false
+}

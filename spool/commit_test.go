@@ -1,0 +1,320 @@
+package spool_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tempkit/tempkit/atomicfs"
+	"github.com/tempkit/tempkit/internal/testfs"
+	"github.com/tempkit/tempkit/spool"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// From either side, on every kind: what is published is the contents, whole, and
+// the spool is closed.
+func TestCommit(t *testing.T) {
+	want := append(text(200_000), make([]byte, 1000)...) // with a hole at the end
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		for _, s := range sides {
+			t.Run(s.name, func(t *testing.T) {
+				k := k.Fresh(t)
+				f := s.make(t, k)
+				_, err := f.Write(want[:199_990])
+				require.NoError(t, err)
+				_, err = f.Write(want[199_990:200_000]) // gathered, on the disk
+				require.NoError(t, err)
+				require.NoError(t, f.Truncate(int64(len(want))))
+				name := k.Join("missing", "dest")
+				require.NoError(t, f.Commit(k.Fs, name, nil))
+				requireFile(t, k.Fs, name, want)
+				assert.Equal(t, []string{"missing", "missing/dest"}, testfs.Leftovers(t, k.Fs, k.Dir))
+				_, err = f.Read(nil)
+				require.ErrorIs(t, err, fs.ErrClosed)
+				err = f.Commit(k.Fs, name, nil)
+				require.ErrorIs(t, err, fs.ErrClosed)
+				var path *fs.PathError
+				require.ErrorAs(t, err, &path)
+				assert.Equal(t, name, path.Path)
+				require.NoError(t, f.Close())
+				requireFile(t, k.Fs, name, want)
+			})
+		}
+	})
+}
+
+// Nothing goes by the disk side that is not there already.
+func TestCommitFromMemoryMakesNoDetour(t *testing.T) {
+	for _, memory := range []afero.Fs{nil, afero.NewMemMapFs()} {
+		s := testfs.NewSpy(afero.NewMemMapFs())
+		f := spool.New(s, &spool.Options{Memory: memory})
+		write(f, "abc")
+		dest := afero.NewMemMapFs()
+		require.NoError(t, f.Commit(dest, "/dest", nil))
+		requireFile(t, dest, "/dest", []byte("abc"))
+		assert.Empty(t, s.Calls())
+	}
+}
+
+// The options mean the same from memory and from the disk.
+func TestCommitOptions(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		mode := func(name string) fs.FileMode {
+			info, err := k.Fs.Stat(name)
+			require.NoError(t, err)
+			return info.Mode().Perm()
+		}
+		fresh := map[string]fs.FileMode{}
+		for _, s := range sides {
+			name := k.Join("dest") + s.name
+			commit := func(data string, opts *atomicfs.Options) error {
+				f := s.make(t, k)
+				defer func() { require.NoError(t, f.Close()) }()
+				write(f, data)
+				err := f.Commit(k.Fs, name, opts)
+				if err != nil {
+					requireContents(t, []byte(data), f)
+				}
+				return err
+			}
+			require.NoError(t, commit("new", nil))
+			fresh[s.name] = mode(name)
+			assert.Equal(t, fresh[sides[0].name], fresh[s.name])
+			require.NoError(t, commit("exact", &atomicfs.Options{Perm: 0o640, ExactPerm: true, NoSync: true}))
+			if k.OS {
+				assert.Equal(t, fs.FileMode(0o640), mode(name))
+			}
+			require.NoError(t, commit("kept", &atomicfs.Options{Perm: 0o600}))
+			if k.OS {
+				assert.Equal(t, fs.FileMode(0o640), mode(name), "of the file that was there")
+			}
+			requireFile(t, k.Fs, name, []byte("kept"))
+			require.ErrorIs(t, commit("refused", &atomicfs.Options{NoReplace: true}), fs.ErrExist)
+			requireFile(t, k.Fs, name, []byte("kept"))
+			if !k.Links {
+				continue
+			}
+			target, link := name+"-target", name
+			require.NoError(t, k.Fs.Rename(name, target))
+			// BasePathFs would make another target of it.
+			require.NoError(t, os.Symlink(filepath.Base(target), k.Real(link)))
+			require.NoError(t, commit("through", nil))
+			requireFile(t, k.Fs, target, []byte("through"))
+			require.NoError(t, commit("instead", &atomicfs.Options{NoFollow: true}))
+			requireFile(t, k.Fs, target, []byte("through"))
+			requireFile(t, k.Fs, link, []byte("instead"))
+		}
+	})
+}
+
+// On the volume of the disk file it is that file which gets the name, with or
+// without a reader; else a copy.
+func TestCommitKeepsTheInode(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		if !k.OS || runtime.GOOS != "linux" {
+			t.Skip("inodes, and files that are given a name, are Linux's")
+		}
+		for _, reading := range []bool{false, true} {
+			f := spool.New(k.Fs, &spool.Options{Temp: tmpfs.Options{Dir: k.Dir}})
+			want := text(300_000)
+			_, err := f.Write(want)
+			require.NoError(t, err)
+			require.NoError(t, f.Spill())
+			if f.Name() == "" && !canLink(t, k.Real(k.Dir)) {
+				t.Skip("this file system gives no name to a file without one")
+			}
+			before, err := f.Stat()
+			require.NoError(t, err)
+			var r *spool.Reader
+			if reading {
+				r = f.NewReader()
+			}
+			name := k.Join("dest")
+			require.NoError(t, f.Commit(k.Fs, name, nil))
+			after, err := k.Fs.Stat(name)
+			require.NoError(t, err)
+			assert.Equal(t, inode(t, before), inode(t, after))
+			assert.Equal(t, []string{"dest"}, testfs.Leftovers(t, k.Fs, k.Dir))
+			if reading {
+				// What the reader holds is the file, wherever its name is.
+				require.NoError(t, k.Fs.Remove(name))
+				got, err := io.ReadAll(r)
+				require.NoError(t, err)
+				assert.True(t, bytes.Equal(want, got))
+				require.NoError(t, r.Close())
+			}
+			requireNoDescriptors(t, k.Real(k.Dir))
+		}
+	})
+}
+
+// Readers go on whatever way the contents were published.
+func TestReaderAfterCommit(t *testing.T) {
+	want := text(100_000)
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		for _, s := range sides {
+			k := k.Fresh(t)
+			f := s.make(t, k)
+			_, err := f.Write(want)
+			require.NoError(t, err)
+			r := f.NewReader()
+			assert.Equal(t, want[:10], mustRead(t, r, 10))
+			require.NoError(t, f.Commit(k.Fs, k.Join("dest"), nil))
+			got, err := io.ReadAll(r)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(want[10:], got))
+			require.NoError(t, r.Close())
+			assert.Equal(t, []string{"dest"}, testfs.Leftovers(t, k.Fs, k.Dir))
+			requireFile(t, k.Fs, k.Join("dest"), want)
+		}
+	})
+}
+
+// Whatever call of a Commit fails: the destination is the old or the new, whole;
+// nil means the new; otherwise everything is still here and the next try succeeds.
+func TestCommitThatFails(t *testing.T) {
+	old, want := []byte("old"), text(150_000)
+	for _, side := range sides[:2] {
+		for _, spill := range []bool{false, true} {
+			for _, reading := range []bool{false, true} {
+				name := side.name + map[bool]string{true: ", on the disk"}[spill] + map[bool]string{true: ", being read"}[reading]
+				t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+					eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+						commitFails(t, k, s, side, spill, reading, old, want)
+					})
+				})
+			}
+		}
+	}
+}
+
+func commitFails(t *testing.T, k testfs.Kind, s *testfs.Spy, side side, spill, reading bool, old, want []byte) {
+	dest := k.Join("dest")
+	require.NoError(t, atomicfs.WriteFile(k.Fs, dest, old, 0o644))
+	spied := k
+	spied.Fs = s
+	f := side.make(t, spied)
+	defer func() { require.NoError(t, f.Close()) }()
+	_, err := f.Write(want)
+	require.NoError(t, err)
+	_, err = f.Seek(77, io.SeekStart)
+	require.NoError(t, err)
+	if spill && f.Spill() != nil {
+		return // TestSpillThatFails
+	}
+	var r *spool.Reader
+	if reading {
+		r = f.NewReader()
+		defer func() { require.NoError(t, r.Close()) }()
+	}
+	err = f.Commit(s, dest, nil)
+	if len(s.Met()) == 0 {
+		require.NoError(t, err)
+	}
+	met := s.Met()
+	s.Reset()
+	got, rerr := afero.ReadFile(k.Fs, dest)
+	require.NoError(t, rerr, "after %v", met)
+	if err == nil || errors.Is(err, atomicfs.ErrNotDurable) {
+		require.True(t, bytes.Equal(want, got))
+	} else {
+		require.True(t, bytes.Equal(old, got) || bytes.Equal(want, got), "torn: %d bytes", len(got))
+		requireContents(t, want, f)
+		require.Equal(t, spill, f.Spilled())
+		require.Equal(t, "77 nil", tell(f))
+		require.NoError(t, f.Commit(s, dest, nil), "again, after %v and %v", met, err)
+		requireFile(t, k.Fs, dest, want)
+	}
+	if reading {
+		all, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, all))
+	}
+}
+
+func TestCommitToAnotherVolume(t *testing.T) {
+	const shm = "/dev/shm"
+	if _, err := os.Stat(shm); err != nil {
+		t.Skip("there is no second volume that is known to be there")
+	}
+	there, err := os.MkdirTemp(shm, "spool-*")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, os.RemoveAll(there)) }()
+	here := t.TempDir()
+	want := text(300_000)
+	for _, reading := range []bool{false, true} {
+		f := spool.New(afero.NewOsFs(), &spool.Options{MaxMemory: 1000, Temp: tmpfs.Options{Dir: there}})
+		_, err = f.Write(want)
+		require.NoError(t, err)
+		_, err = f.WriteString("gathered")
+		require.NoError(t, err)
+		r := f.NewReader()
+		if !reading {
+			require.NoError(t, r.Close())
+		}
+		name := filepath.Join(here, "dest")
+		require.NoError(t, f.Commit(afero.NewOsFs(), name, nil))
+		requireFile(t, afero.NewOsFs(), name, append(bytes.Clone(want), "gathered"...))
+		require.NoError(t, r.Close())
+		assert.Empty(t, mustGlob(t, there+"/*"))
+		requireNoDescriptors(t, there)
+	}
+}
+
+// A destination that is full, and then is not.
+func TestCommitToAFullDisk(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Skip("mounting a file system of 1 MiB takes Linux and root")
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("no file system of 1 MiB can be mounted: %v: %s", err, out)
+	}
+	t.Cleanup(func() { require.NoError(t, exec.Command("umount", dir).Run()) })
+	ballast, name := filepath.Join(dir, "ballast"), filepath.Join(dir, "dest")
+	want := text(600_000)
+	for _, limit := range []int64{-1, 1 << 20} {
+		require.NoError(t, os.WriteFile(ballast, make([]byte, 600<<10), 0o600))
+		f := spool.New(afero.NewOsFs(), &spool.Options{MaxMemory: limit, Temp: tmpfs.Options{Dir: t.TempDir()}})
+		_, err := f.Write(want)
+		require.NoError(t, err)
+		require.Error(t, f.Commit(afero.NewOsFs(), name, nil))
+		assert.Equal(t, []string{ballast}, mustGlob(t, dir+"/*"))
+		requireContents(t, want, f)
+		require.NoError(t, os.Remove(ballast))
+		require.NoError(t, f.Commit(afero.NewOsFs(), name, nil))
+		requireFile(t, afero.NewOsFs(), name, want)
+		require.NoError(t, os.Remove(name))
+	}
+}
+
+// canLink reports whether a file without a name can be given one in dir.
+func canLink(t testing.TB, dir string) bool {
+	f, err := tmpfs.CreateAnonymous(afero.NewOsFs(), &tmpfs.Options{Dir: dir})
+	require.NoError(t, err)
+	defer func() { _ = f.Close() }()
+	name := filepath.Join(dir, "link")
+	defer func() { _ = os.Remove(name) }()
+	return f.Keep(name) == nil
+}
+
+// requireNoDescriptors checks that this process has nothing open in dir.
+func requireNoDescriptors(t testing.TB, dir string) {
+	t.Helper()
+	for _, fd := range mustGlob(t, "/proc/self/fd/*") {
+		if target, err := os.Readlink(fd); err == nil {
+			assert.False(t, strings.HasPrefix(target, dir), "%s is still open", target)
+		}
+	}
+}

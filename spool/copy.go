@@ -1,0 +1,264 @@
+package spool
+
+import (
+	"errors"
+	"io"
+	"math/bits"
+	"os"
+)
+
+const (
+	piece       = 64 << 10 // of what is copied through memory
+	kernelPiece = 16 << 20 // of what the kernel copies with the spool locked
+)
+
+// ReadFrom writes what r has left, until EOF. Where both ends are files of the
+// operating system, the kernel copies.
+func (h *handle) ReadFrom(r io.Reader) (total int64, err error) {
+	if err := h.beginRead("write"); err != nil {
+		return 0, err
+	}
+	h.mu.RUnlock()
+	var pg *page
+	for {
+		n, done, err := h.receive(r)
+		total += n
+		if err != nil {
+			return total, err
+		}
+		if done {
+			continue
+		}
+		if pg == nil {
+			pg = newPage(piece)
+			defer pg.free()
+		}
+		n, err = h.readPiece(r, pg.b)
+		total += n
+		if err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// readPiece reads from r into buf and writes that. In memory it takes what one
+// Read gives; on the disk it gathers as much as goes straight through, because a
+// reader may give as little as it likes. The spool is not locked while r reads:
+// it may be slow, and it may be reading this very spool.
+func (h *handle) readPiece(r io.Reader, buf []byte) (int64, error) {
+	least, room := h.appetite(len(buf))
+	n, last := 0, 0
+	var rerr error
+	for n < least && n <= room && rerr == nil {
+		last, rerr = r.Read(buf[n:])
+		n += last
+	}
+	m, err := h.Write(buf[:n])
+	if errors.Is(err, ErrTooLarge) && last < n {
+		// What r gave before the last time may fit.
+		if before, werr := h.Write(buf[:n-last]); werr == nil {
+			m = before
+		}
+	}
+	if err == nil {
+		err = rerr
+	}
+	return int64(m), err
+}
+
+// appetite returns how much of a buffer of n bytes is to be read before it is
+// written, and how much room there is.
+func (h *handle) appetite(n int) (least, room int) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	least, room = 1, n
+	if h.spilled {
+		least = n
+	}
+	if h.maxSize > 0 {
+		room = int(min(int64(n), max(h.maxSize-h.off, 0)))
+	}
+	return least, room
+}
+
+// receive lets the kernel copy a piece of r, if it can. It reports whether it
+// did: if not, or if r ends with it, the caller reads on itself.
+func (h *handle) receive(r io.Reader) (n int64, done bool, err error) {
+	if !h.isSpilled() {
+		return 0, false, nil
+	}
+	src, left := fileOf(r)
+	if src == nil {
+		return 0, false, nil
+	}
+	if err := h.begin("write"); err != nil {
+		return 0, false, err
+	}
+	defer h.end()
+	if !h.spilled || h.file.os == nil || h.file.os == src || !h.file.offset.TryLock() {
+		return 0, false, nil
+	}
+	d := h.file
+	defer d.offset.Unlock()
+	most := min(left, kernelPiece)
+	if h.maxSize > 0 {
+		most = min(most, h.maxSize-h.off)
+	}
+	if most <= 0 {
+		return 0, false, nil
+	}
+	if err := d.flush(); err != nil {
+		return 0, false, h.fail("write", err)
+	}
+	if _, err := d.os.Seek(h.off, io.SeekStart); err != nil {
+		return 0, false, h.fail("write", err)
+	}
+	n, err = d.os.ReadFrom(&io.LimitedReader{R: src, N: most})
+	h.off += n
+	d.size = max(d.size, h.off)
+	if l, ok := r.(*io.LimitedReader); ok {
+		l.N -= n
+	}
+	h.touch()
+	if err != nil {
+		return n, false, h.fail("write", err)
+	}
+	return n, n == most, nil
+}
+
+// fileOf returns the regular file that r reads, and at most how much of it; or
+// nil. A pipe or a terminal is read without the spool being locked.
+func fileOf(r io.Reader) (*os.File, int64) {
+	left := int64(kernelPiece)
+	if l, ok := r.(*io.LimitedReader); ok {
+		r, left = l.R, min(left, l.N)
+	}
+	f, ok := r.(*os.File)
+	if under, is := r.(interface{ OSFile() (*os.File, bool) }); is {
+		f, ok = under.OSFile()
+	}
+	if !ok || f == nil {
+		return nil, 0
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, 0
+	}
+	return f, left
+}
+
+func (h *handle) isSpilled() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.spilled
+}
+
+// WriteTo writes what is left of the contents to w. If w fails, the offset is
+// behind the last byte that it took.
+func (h *handle) WriteTo(w io.Writer) (int64, error) {
+	if err := h.begin("read"); err != nil {
+		return 0, err
+	}
+	off, size := h.off, h.size()
+	h.end()
+	if to, ok := w.(io.ReaderFrom); ok {
+		if n, sent, err := h.send(to, off); sent {
+			return n, h.moveTo(off+n, err)
+		}
+	}
+	n, err := copyTo(w, size-off, h.Read)
+	return n, h.moveTo(off+n, err)
+}
+
+// moveTo sets the offset after a copy that returned err.
+func (h *handle) moveTo(off int64, err error) error {
+	if _, serr := h.Seek(off, io.SeekStart); err == nil {
+		err = serr
+	}
+	return err
+}
+
+// WriteTo writes what is left of the contents to w. If w fails, the offset is
+// behind the last byte that it took.
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	if err := r.use("read"); err != nil {
+		return 0, err
+	}
+	off, size := r.off, r.s.size()
+	r.done()
+	var n int64
+	var err error
+	sent := false
+	if to, ok := w.(io.ReaderFrom); ok {
+		n, sent, err = r.s.send(to, off)
+	}
+	if !sent {
+		n, err = copyTo(w, size-off, r.Read)
+	}
+	if _, serr := r.Seek(off+n, io.SeekStart); err == nil {
+		err = serr
+	}
+	return n, err
+}
+
+// copyTo writes to w what read reads, until EOF; left is about how much that
+// is. Nothing is locked while w writes: it may be slow, and it may be this very
+// spool.
+func copyTo(w io.Writer, left int64, read func([]byte) (int, error)) (total int64, err error) {
+	pg := newPage(pieceFor(left))
+	defer pg.free()
+	for {
+		n, err := read(pg.b)
+		if err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		m, err := w.Write(pg.b[:n])
+		if m < 0 || m > n {
+			return total, errors.New("invalid write result")
+		}
+		total += int64(m)
+		if m < n && err == nil {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// pieceFor returns the size of the page through which n bytes are copied.
+func pieceFor(n int64) int64 {
+	if n >= piece {
+		return piece
+	}
+	return 1 << max(bits.Len64(uint64(max(n-1, 0))), minShift)
+}
+
+// send lets w read the disk file itself from off on, so that the kernel copies
+// where w can have it do so. It reports false, with nothing sent, where there is
+// no such file or its offset is in use. The caller holds no lock: w may be slow.
+func (s *store) send(w io.ReaderFrom, off int64) (n int64, sent bool, err error) {
+	s.mu.Lock()
+	d := s.file
+	if !s.spilled || d.os == nil || d.shared || off >= d.size || !d.offset.TryLock() {
+		s.mu.Unlock()
+		return 0, false, nil
+	}
+	defer d.offset.Unlock()
+	err = d.flush()
+	left := d.size - off
+	s.mu.Unlock()
+	if err == nil {
+		_, err = d.os.Seek(off, io.SeekStart)
+	}
+	if err != nil {
+		return 0, true, s.fail("read", err)
+	}
+	n, err = w.ReadFrom(&io.LimitedReader{R: d.os, N: left})
+	return n, true, err
+}

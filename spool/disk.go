@@ -1,0 +1,219 @@
+package spool
+
+import (
+	"io"
+	"os"
+	"sync"
+
+	"github.com/spf13/afero"
+
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+const (
+	straight   = 64 << 10 // writes from this size on are not gathered
+	gatherSize = maxPage
+)
+
+// A diskFile is a temporary file that holds contents, with small writes gathered
+// in front of it. Its methods expect the lock of the store to be held, for
+// writing unless they say otherwise.
+type diskFile struct {
+	file *tmpfs.File
+	via  afero.File // file, or the os.File under it: what is read and written
+	os   *os.File   // nil where there is none
+	size int64      // of the contents, gathered ones included
+
+	// second is what Readers go on reading when a commit has closed file.
+	second afero.File
+
+	gathered *page // nil while there is nothing in it
+	from, to int64 // the offsets that it holds
+
+	// shared is set once OSFile has given os away: others read, write and seek it
+	// from then on, so nothing is gathered, and size and offset are asked for.
+	shared bool
+
+	// offset is held by who uses the offset of os: the kernel's copies, which know
+	// no other. It is not the store's lock, because one may last as long as a
+	// client is slow.
+	offset sync.Mutex
+}
+
+// openDisk makes an empty file on fsys, without a name where that can be.
+func openDisk(fsys afero.Fs, opts *tmpfs.Options) (*diskFile, error) {
+	f, err := tmpfs.CreateAnonymous(fsys, opts)
+	if err != nil {
+		return nil, err
+	}
+	d := &diskFile{file: f, via: f}
+	if g, ok := f.OSFile(); ok {
+		d.os, d.via = g, g
+	}
+	return d, nil
+}
+
+// length returns the size of the contents. It needs the lock for reading only.
+func (d *diskFile) length() int64 {
+	if d.shared {
+		if info, err := d.os.Stat(); err == nil {
+			return info.Size()
+		}
+	}
+	return d.size
+}
+
+// readAt reads what is at off, all of it below length: from the page that
+// gathers, from the file, or from both. It needs the lock for reading only.
+func (d *diskFile) readAt(p []byte, off int64) (int, error) {
+	end := off + int64(len(p))
+	over := d.gathered != nil && off < d.to && d.from < end
+	if over && d.from <= off && end <= d.to {
+		return copy(p, d.gathered.b[off-d.from:]), nil
+	}
+	n, err := d.via.ReadAt(p, off)
+	if d.gathered != nil && err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+		clear(p[n:]) // a hole: the file does not reach to the gathered bytes yet
+		n, err = len(p), nil
+	}
+	if over && err == nil {
+		at := max(off, d.from)
+		copy(p[at-off:], d.gathered.b[at-d.from:d.to-d.from])
+	}
+	return n, err
+}
+
+// writeAt stores p at off, or as much of it as it says.
+func (d *diskFile) writeAt(p []byte, off int64) (n int, err error) {
+	if len(p) >= straight || d.shared {
+		if d.gathered != nil && off < d.to && d.from < off+int64(len(p)) {
+			if err := d.flush(); err != nil {
+				return 0, err
+			}
+		}
+		return d.write(p, off)
+	}
+	for n < len(p) {
+		m, err := d.gather(p[n:], off+int64(n))
+		if err != nil {
+			return n, err
+		}
+		n += m
+	}
+	return n, nil
+}
+
+// gather takes as much of p as there is room for in the page. A page ends where
+// one aligned to its size would, and takes only what adjoins or overwrites what
+// it has; else it is written first, and if that fails nothing of p is taken.
+func (d *diskFile) gather(p []byte, off int64) (int, error) {
+	if d.gathered != nil && (off < d.from || off > d.to || off == d.from/gatherSize*gatherSize+gatherSize) {
+		if err := d.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if d.gathered == nil {
+		d.gathered = newPage(gatherSize)
+		d.from, d.to = off, off
+	}
+	room := d.from/gatherSize*gatherSize + gatherSize - d.from
+	n := copy(d.gathered.b[off-d.from:room], p)
+	d.to = max(d.to, off+int64(n))
+	d.size = max(d.size, d.to)
+	return n, nil
+}
+
+// flush writes what is gathered. What could not be written stays.
+func (d *diskFile) flush() error {
+	if d.gathered == nil {
+		return nil
+	}
+	n, err := d.write(d.gathered.b[:d.to-d.from], d.from)
+	copy(d.gathered.b, d.gathered.b[n:d.to-d.from])
+	d.from += int64(n)
+	if d.from == d.to {
+		d.discard()
+	}
+	return err
+}
+
+// discard forgets what is gathered.
+func (d *diskFile) discard() {
+	if d.gathered != nil {
+		d.gathered.free()
+		d.gathered = nil
+	}
+}
+
+// write writes p to the file itself, and returns how much of it is there.
+func (d *diskFile) write(p []byte, off int64) (int, error) {
+	n, err := d.via.WriteAt(p, off)
+	if n < len(p) && err == nil {
+		err = io.ErrShortWrite
+	}
+	if err != nil && n == 0 {
+		n = d.stored(p, off)
+	}
+	d.size = max(d.size, off+int64(n))
+	return n, err
+}
+
+// stored returns how much of p a write that failed has left at off. An os.File's
+// WriteAt says 0 whatever it wrote before the disk was full; what is past size
+// then would show in a later hole.
+func (d *diskFile) stored(p []byte, off int64) (n int) {
+	pg := newPage(piece)
+	defer pg.free()
+	for n < len(p) {
+		m, err := d.via.ReadAt(pg.b[:min(piece, len(p)-n)], off+int64(n))
+		same := 0
+		for same < m && pg.b[same] == p[n+same] {
+			same++
+		}
+		n += same
+		if same < m || err != nil {
+			break
+		}
+	}
+	return n
+}
+
+// each calls fn with the contents, piece by piece.
+func (d *diskFile) each(fn func(p []byte, off int64) error) error {
+	pg := newPage(maxPage)
+	defer pg.free()
+	for off := int64(0); off < d.size; {
+		p := pg.b[:min(maxPage, d.size-off)]
+		n, err := d.readAt(p, off)
+		if err != nil {
+			return err
+		}
+		if err := fn(p[:n], off); err != nil {
+			return err
+		}
+		off += int64(n)
+	}
+	return nil
+}
+
+func (d *diskFile) truncate(n int64) error {
+	if err := d.via.Truncate(n); err != nil {
+		return err
+	}
+	d.size = n
+	if d.gathered != nil {
+		if d.to = min(d.to, n); d.to <= d.from {
+			d.discard()
+		}
+	}
+	return nil
+}
+
+// close closes and removes the file, and forgets what is gathered.
+func (d *diskFile) close() error {
+	d.discard()
+	if d.second != nil {
+		_ = d.second.Close() // only read
+	}
+	return d.file.Close()
+}

@@ -1,0 +1,285 @@
+package spool
+
+import (
+	"io"
+	"io/fs"
+	"math"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// A store is the contents of a spool, wherever they are. Its methods expect mu
+// to be held by their caller, for writing unless they say otherwise.
+type store struct {
+	mu      sync.RWMutex
+	pages   pages     // the memory side, unless memory is; and what either may take
+	file    *diskFile // where the contents are, once they are not in pages
+	disk    afero.Fs
+	memory  afero.Fs // Options.Memory
+	maxSize int64    // Options.MaxSize
+	temp    tmpfs.Options
+	name    string // path of the disk file, kept for Name after Close
+
+	// touched is when the contents changed last, and modified the same once
+	// somebody has asked: a clock is read with each write, and one is enough.
+	touched  time.Duration // since started
+	modified int64         // in Unix nanoseconds
+
+	users   int32 // the spool until Close, and each open Reader
+	spilled bool  // file is on the disk side
+	closed  bool  // the spool is, if not its Readers
+}
+
+// started is where times are counted from.
+var started = time.Now()
+
+// touch notes that the contents change now.
+func (s *store) touch() { s.touched = time.Since(started) }
+
+// modTime returns when the contents changed last, or for those that never did
+// when that was asked first.
+func (s *store) modTime() time.Time {
+	if s.touched != 0 || s.modified == 0 {
+		now := time.Now()
+		if s.touched != 0 {
+			now = now.Add(s.touched - now.Sub(started))
+		}
+		s.touched, s.modified = 0, now.UnixNano()
+	}
+	return time.Unix(0, s.modified)
+}
+
+func (s *store) size() int64 {
+	if s.file == nil {
+		return s.pages.size
+	}
+	return s.file.length()
+}
+
+// fail returns err as an error of op on the spool. It speaks of the spool, not
+// of the layers below it, whose names for the file mean nothing to the caller.
+func (s *store) fail(op string, err error) error {
+	name := s.name
+	if name == "" {
+		name = "spool"
+	}
+	return &fs.PathError{Op: op, Path: name, Err: vfs.Reason(err)}
+}
+
+// readAt is io.ReaderAt for off >= 0. It needs mu for reading only.
+func (s *store) readAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	left := s.size() - off
+	if left <= 0 {
+		return 0, io.EOF
+	}
+	short := int64(len(p)) > left
+	if short {
+		p = p[:left]
+	}
+	n := len(p)
+	if s.file == nil {
+		s.pages.read(p, off)
+	} else {
+		var err error
+		if n, err = s.file.readAt(p, off); err != nil && err != io.EOF { //nolint:errorlint // io.EOF is never wrapped
+			return n, s.fail("read", err)
+		}
+		short = short || n < len(p)
+	}
+	if short {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// writeAt is io.WriterAt for off >= 0.
+func (s *store) writeAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if off > math.MaxInt64-int64(len(p)) {
+		return 0, s.fail("write", syscall.EFBIG)
+	}
+	end := off + int64(len(p))
+	if err := s.place(off, end); err != nil {
+		return 0, s.explain("write", err)
+	}
+	s.touch()
+	if s.file == nil {
+		s.pages.write(p, off)
+		return len(p), nil
+	}
+	n, err := s.file.writeAt(p, off)
+	s.settle()
+	if err != nil {
+		return n, s.fail("write", err)
+	}
+	return n, nil
+}
+
+func (s *store) truncate(n int64) error {
+	if n < 0 {
+		return s.fail("truncate", syscall.EINVAL)
+	}
+	if err := s.place(n, n); err != nil {
+		return s.explain("truncate", err)
+	}
+	s.touch()
+	if s.file == nil {
+		s.pages.truncate(n)
+		return nil
+	}
+	err := s.file.truncate(n)
+	s.settle()
+	if err != nil {
+		return s.fail("truncate", err)
+	}
+	return nil
+}
+
+// explain is fail, but for a spill, which says itself what went wrong.
+func (s *store) explain(op string, err error) error {
+	if spill, ok := err.(*SpillError); ok { //nolint:errorlint // just made, and not wrapped
+		return spill
+	}
+	return s.fail(op, err)
+}
+
+// place decides where bytes from off to end go, and makes room for them there:
+// it is what spills. If it fails, nothing has changed.
+func (s *store) place(off, end int64) error {
+	size := max(s.size(), end)
+	switch {
+	case s.maxSize > 0 && end > s.maxSize:
+		return ErrTooLarge
+	case s.spilled:
+		return nil
+	case size > s.pages.limit:
+		return s.spill()
+	case s.memory != nil:
+		return s.placeInFile(size)
+	case off < end && !s.pages.reserve(off, end):
+		return s.spill()
+	}
+	return nil
+}
+
+// placeInFile is place where Options.Memory is the memory side: what counts is
+// the size that the contents will have.
+func (s *store) placeInFile(size int64) error {
+	grow := max(size-s.pages.held, 0)
+	if !s.pages.budget.take(grow) {
+		return s.spill()
+	}
+	s.pages.held += grow
+	if s.file == nil && size > 0 {
+		f, err := openDisk(s.memory, &tmpfs.Options{})
+		if err != nil {
+			s.settle()
+			return err
+		}
+		s.file = f
+	}
+	return nil
+}
+
+// settle makes what is counted in the budget what Options.Memory holds.
+func (s *store) settle() {
+	if s.spilled || s.memory == nil {
+		return
+	}
+	s.pages.budget.give(s.pages.held - s.size())
+	
+}
+
+// spill moves the contents to the disk side. The switch is the last step: until
+// then a failure leaves all as it was.
+func (s *store) spill() error {
+	if s.spilled {
+		return nil
+	}
+	to, err := openDisk(s.disk, &s.temp)
+	if err != nil {
+		return &SpillError{err}
+	}
+	if err := s.copyTo(to.via); err != nil {
+		err = &fs.PathError{Op: "write", Path: s.where(to), Err: vfs.Reason(err)}
+		_ = to.close() // nothing is lost with it
+		return &SpillError{err}
+	}
+	from := s.file
+	to.size = s.size()
+	s.file, s.spilled, s.name = to, true, to.file.Name()
+	s.pages.release()
+	if from != nil {
+		_ = from.close() // its contents are safe, and it was only memory
+	}
+	return nil
+}
+
+// where returns the path of f, or the directory that it is in if it has no name.
+func (s *store) where(f *diskFile) string {
+	if name := f.file.Name(); name != "" {
+		return name
+	}
+	if s.temp.Dir != "" {
+		return s.temp.Dir
+	}
+	dir, _ := tmpfs.TempDir(s.disk) // it was there a moment ago
+	return dir
+}
+
+// copyTo writes the contents to w, which is empty. Where there is a hole it
+// leaves one.
+func (s *store) copyTo(w interface {
+	io.WriterAt
+	Truncate(size int64) error
+}) error {
+	var end int64
+	put := func(p []byte, off int64) error {
+		n, err := w.WriteAt(p, off)
+		if n < len(p) && err == nil {
+			err = io.ErrShortWrite
+		}
+		end = off + int64(n)
+		return err
+	}
+	each := s.pages.each
+	if s.file != nil {
+		each = s.file.each
+	}
+	err := each(put)
+	if size := s.size(); err == nil && end < size {
+		err = w.Truncate(size)
+	}
+	return err
+}
+
+// drop empties the store, wherever its contents are. What it returns is why the
+// disk file could not be removed.
+func (s *store) drop() error {
+	f := s.file
+	s.file, s.spilled = nil, false
+	s.pages.release()
+	if f == nil {
+		return nil
+	}
+	return f.close()
+}
+
+// leave is what each of the users does once: the last one empties the store.
+func (s *store) leave() error {
+	if s.users--; s.users > 0 {
+		return nil
+	}
+	return s.drop()
+}
