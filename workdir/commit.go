@@ -1,0 +1,182 @@
+package workdir
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+
+	"github.com/tempkit/tempkit/atomicfs"
+	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// Commit puts the file or directory name in place as dest on the Fs that d was
+// made on, atomically and durably.
+//
+// It is moved there, so that afterwards it is not in d any more: by a rename on
+// the same volume, else as a copy that is made beside dest, renamed there and
+// then removed from d. The name "." is d itself, which is closed by that. Permissions stay as they are in d, but a file that replaces one
+// takes on the mode of that. Missing parents of dest are made.
+//
+// A link is refused with an error that matches fs.ErrInvalid, as is anything else
+// that is neither a file nor a directory. See atomicfs.Commit and
+// atomicfs.CommitDir for what dest may be. If Commit fails, name is in d as it was,
+// unless the error is atomicfs.ErrNotDurable.
+func (d *Dir) Commit(name, dest string) error {
+	clean, full, err := d.locate("commit", name)
+	if err != nil {
+		return err
+	}
+	info, err := vfs.On(d.Fs).Lstat(clean)
+	switch {
+	case err != nil:
+		return &fs.PathError{Op: "commit", Path: name, Err: vfs.Reason(err)}
+	case clean == string(filepath.Separator):
+		return d.commitSelf(dest)
+	case info.IsDir():
+		return d.commitDir(full, dest)
+	case info.Mode().IsRegular():
+		return d.commitFile(full, dest)
+	}
+	return &fs.PathError{Op: "commit", Path: name, Err: errNotRegular}
+}
+
+// elsewhere reports whether err says that a rename cannot do it: dest is on
+// another volume, or the file may not be opened for writing.
+func elsewhere(err error) bool {
+	return errors.Is(err, syscall.EXDEV) || errors.Is(err, fs.ErrPermission)
+}
+
+func (d *Dir) commitFile(full, dest string) error {
+	f, err := tmpfs.Adopt(d.fsys, full)
+	if err != nil {
+		if elsewhere(err) {
+			return d.copyFile(full, dest)
+		}
+		return err
+	}
+	err = atomicfs.Commit(f, dest)
+	if err == nil || errors.Is(err, atomicfs.ErrNotDurable) {
+		return err
+	}
+	// It goes on to be a file of d's, and no temporary.
+	if kerr := f.Keep(f.Name()); kerr != nil {
+		return errors.Join(err, kerr)
+	}
+	if elsewhere(err) {
+		return d.copyFile(full, dest)
+	}
+	return err
+}
+
+// copyFile is commitFile for another volume.
+func (d *Dir) copyFile(full, dest string) error {
+	v := vfs.On(d.fsys)
+	from, err := v.Open(full)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }() // only read
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	to, err := atomicfs.Create(d.fsys, dest, &atomicfs.Options{Perm: info.Mode().Perm()})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = to.Close() }() // after Commit it does nothing
+	if _, err := to.ReadFrom(from); err != nil {
+		return err
+	}
+	if err := to.Commit(); err != nil {
+		return err
+	}
+	return v.Remove(full)
+}
+
+func (d *Dir) commitDir(full, dest string) error {
+	sub, err := tmpfs.AdoptDir(d.fsys, full)
+	if err != nil {
+		return err
+	}
+	err = atomicfs.CommitDir(sub, dest)
+	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
+		if kerr := sub.Keep(sub.Path()); kerr != nil {
+			return errors.Join(err, kerr)
+		}
+	}
+	_ = sub.Close() // it is kept: this closes what was open for reading
+	if errors.Is(err, syscall.EXDEV) {
+		if err = d.copyDir(full, dest); err == nil || errors.Is(err, atomicfs.ErrNotDurable) {
+			err = errors.Join(err, vfs.On(d.fsys).RemoveAll(full))
+		}
+	}
+	return err
+}
+
+// commitSelf is commitDir for d.
+func (d *Dir) commitSelf(dest string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := atomicfs.CommitDir(d.Dir, dest)
+	if errors.Is(err, syscall.EXDEV) {
+		err = d.copyDir(d.Path(), dest)
+	}
+	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
+		return err
+	}
+	// What may be left at its path is the copied original, or the tree that it replaced.
+	if cerr := d.Dir.Close(); cerr != nil {
+		return errors.Join(err, cerr)
+	}
+	return errors.Join(err, d.release())
+}
+
+// copyDir copies the directory full to a temporary one beside dest and commits
+// that.
+func (d *Dir) copyDir(full, dest string) error {
+	v := vfs.On(d.fsys)
+	sub, err := v.Sub(full)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Close() }() // only read
+	clean, err := v.Clean("commit", dest)
+	if err != nil {
+		return err
+	}
+	parent := filepath.Dir(clean)
+	if _, err := v.MkdirAll(parent, 0o777); err != nil {
+		return err
+	}
+	return tmpfs.WithDir(d.fsys, &tmpfs.Options{Dir: parent, Pattern: ".tmp-*"}, func(to *tmpfs.Dir) error {
+		if err := newDir(d.fsys, to, nil).CopyFS(&ioFS{vfs.On(sub)}); err != nil {
+			return err
+		}
+		if err := copyModes(vfs.On(sub), vfs.On(to.Fs)); err != nil {
+			return err
+		}
+		return atomicfs.CommitDir(to, dest)
+	})
+}
+
+// copyModes gives all of to the modes that it has in from, the innermost first:
+// a directory may be made one that nothing below can be reached through.
+func copyModes(from, to vfs.FS) error {
+	var names []string
+	err := fs.WalkDir(&ioFS{from}, ".", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type()&fs.ModeSymlink == 0 {
+			names = append(names, filepath.Join(string(filepath.Separator), filepath.FromSlash(name)))
+		}
+		return err
+	})
+	for i := len(names) - 1; i >= 0 && err == nil; i-- {
+		var info fs.FileInfo
+		if info, err = from.Lstat(names[i]); err == nil {
+			err = to.Chmod(names[i], info.Mode().Perm())
+		}
+	}
+	return err
+}

@@ -1,0 +1,15 @@
+//go:build !windows
+
+package workdir_test
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func plantFIFO(t testing.TB, name string) {
+	t.Helper()
+	require.NoError(t, syscall.Mkfifo(name, 0o600))
+}

@@ -1,0 +1,115 @@
+package workdir
+
+import (
+	"cmp"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/afero"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+)
+
+// ioFS is a directory as io/fs has it.
+type ioFS struct{ v vfs.FS }
+
+var (
+	_ fs.ReadDirFS  = (*ioFS)(nil)
+	_ fs.ReadFileFS = (*ioFS)(nil)
+	_ fs.ReadLinkFS = (*ioFS)(nil)
+	_ fs.StatFS     = (*ioFS)(nil)
+)
+
+// rooted returns the name on the Fs of a name of io/fs, or an error for one that
+// io/fs does not allow.
+func rooted(op, name string) (string, error) {
+	if !fs.ValidPath(name) {
+		return "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	return filepath.Join(string(filepath.Separator), filepath.FromSlash(name)), nil
+}
+
+// fail returns err with the name that io/fs knows.
+func fail(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: name, Err: vfs.Reason(err)}
+}
+
+func (i *ioFS) Open(name string) (fs.File, error) {
+	path, err := rooted("open", name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := i.v.Open(path)
+	if err != nil {
+		return nil, fail("open", name, err)
+	}
+	return ioFile{f}, nil
+}
+
+func (i *ioFS) ReadFile(name string) ([]byte, error) {
+	f, err := i.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	data, err := io.ReadAll(f)
+	return data, fail("read", name, err)
+}
+
+func (i *ioFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := i.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	list, err := f.(ioFile).ReadDir(-1)
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	return list, fail("readdir", name, err)
+}
+
+func (i *ioFS) Stat(name string) (fs.FileInfo, error) {
+	return i.describe("stat", name, i.v.Stat)
+}
+
+func (i *ioFS) Lstat(name string) (fs.FileInfo, error) {
+	return i.describe("lstat", name, i.v.Lstat)
+}
+
+func (i *ioFS) describe(op, name string, look func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
+	path, err := rooted(op, name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := look(path)
+	return info, fail(op, name, err)
+}
+
+func (i *ioFS) ReadLink(name string) (string, error) {
+	path, err := rooted("readlink", name)
+	if err != nil {
+		return "", err
+	}
+	target, err := i.v.Readlink(path)
+	return target, fail("readlink", name, err)
+}
+
+// ioFile is an open file or directory as io/fs has it.
+type ioFile struct{ afero.File }
+
+// ReadDir implements fs.ReadDirFile.
+func (f ioFile) ReadDir(n int) ([]fs.DirEntry, error) {
+	if g, ok := vfs.OSFile(f.File); ok {
+		return g.ReadDir(n)
+	}
+	infos, err := f.Readdir(n)
+	list := make([]fs.DirEntry, len(infos))
+	for i, info := range infos {
+		list[i] = fs.FileInfoToDirEntry(info)
+	}
+	return list, err
+}

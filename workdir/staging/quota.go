@@ -1,0 +1,112 @@
+package staging
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// sum returns what all uploads take.
+func (a *Area) sum() (bytes int64, uploads int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total(), len(a.held)
+}
+
+func (a *Area) total() (bytes int64) {
+	for _, h := range a.held {
+		bytes += h.bytes
+	}
+	return bytes
+}
+
+func (a *Area) count(id string, h *holding) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held[id] = h
+}
+
+func (a *Area) holding(id string) *holding {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.held[id]
+}
+
+// scan looks which uploads there are. Of those that are open here it knows more
+// than the directory does. It needs look.
+func (a *Area) scan() error {
+	there := map[string]*holding{}
+	for name, err := range a.v.Names(a.dir) {
+		if err != nil {
+			return err
+		}
+		id, ok := idOf(name, dataSuffix)
+		if !ok {
+			continue
+		}
+		h := a.holding(id)
+		if h != nil && h.ours != nil {
+			continue
+		}
+		info, _, err := a.stat(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			side, _ := a.load(id) // without one nothing is declared
+			h = &holding{declared: side.Declared}
+		}
+		there[id] = &holding{bytes: max(h.declared, info.Size()), declared: h.declared}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, h := range a.held {
+		if h.ours != nil {
+			there[id] = h
+		}
+	}
+	a.held = there
+	return nil
+}
+
+// reserve makes an upload that is open here count for size bytes, or reports that
+// there is no room for them.
+func (a *Area) reserve(id string, size int64) error {
+	if a.grow(id, size) {
+		return nil
+	}
+	// Those of other processes may have ended.
+	a.look.Lock()
+	defer a.look.Unlock()
+	if err := a.scan(); err != nil {
+		return err
+	}
+	if !a.grow(id, size) {
+		return ErrQuota
+	}
+	return nil
+}
+
+func (a *Area) grow(id string, size int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.held[id]
+	if size <= h.bytes {
+		return true
+	}
+	if a.opts.Quota > 0 && size-h.bytes > a.opts.Quota-a.total() {
+		return false
+	}
+	h.bytes = size
+	return true
+}
+
+// settle makes an upload count for no more than it has stored, or declared.
+func (a *Area) settle(id string, size int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.held[id]
+	h.bytes = max(h.declared, size)
+}

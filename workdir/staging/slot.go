@@ -1,0 +1,299 @@
+package staging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/spool"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// writers are the uploads that are open in this process, by ID: 128 random bits
+// need no Fs beside them.
+var writers sync.Map
+
+// A slot is an upload's place in its area. The methods that an Upload calls do
+// nothing for a nil slot, that of an upload which is in no area.
+type slot struct {
+	area *Area
+	id   string
+	side sidecar
+	data *tmpfs.File
+
+	// lock is another handle of the data, under lock. It is not the one that is
+	// written, because that is closed a moment before the rename.
+	lock *vfs.File
+	left bool
+}
+
+// stat describes the data of an upload, and reports whether it is this user's.
+// The error is fs.ErrNotExist also for what is no regular file.
+func (a *Area) stat(id string) (info fs.FileInfo, own bool, err error) {
+	info, err = a.v.Lstat(a.path(id, dataSuffix))
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoID
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	uid, _, ok := vfs.Owner(info)
+	return info, !ok || uid == os.Geteuid(), nil
+}
+
+// describe returns what is known of an upload, and whether it is this user's.
+func (a *Area) describe(id string) (Info, bool, error) {
+	info, own, err := a.stat(id)
+	if err != nil {
+		return Info{}, false, err
+	}
+	side, err := a.load(id)
+	i := Info{ID: id, Size: info.Size(), Declared: side.Declared, Started: side.Started, Updated: side.Updated}
+	if info.ModTime().After(i.Updated) {
+		i.Updated = info.ModTime()
+	}
+	if h := a.holding(id); h != nil && h.ours != nil {
+		i.Size = h.ours.Size()
+	}
+	return i, own, err
+}
+
+// hold takes the lock on the data, where there are locks, and reports false if
+// somebody else has it.
+func (s *slot) hold() (bool, error) {
+	a := s.area
+	if !a.v.OnDisk() {
+		return true, nil
+	}
+	info, _, err := a.stat(s.id)
+	if err != nil {
+		return false, err
+	}
+	f, err := a.v.OpenFile(a.path(s.id, dataSuffix), os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) {
+		_ = f.Close()
+		return false, errNoID
+	}
+	g, ok := f.OSFile()
+	if !ok {
+		return true, f.Close()
+	}
+	got, err := vfs.LockFile(g)
+	if err == nil && got {
+		// Still what goes by that name: its last writer may have committed it.
+		if now, lerr := a.v.Lstat(a.path(s.id, dataSuffix)); lerr != nil || !os.SameFile(info, now) {
+			_ = f.Close()
+			return false, errNoID
+		}
+		s.lock = f
+		return true, nil
+	}
+	_ = f.Close()
+	return err != nil, nil // an error says that this file system has no locks
+}
+
+func (s *slot) unlock() {
+	if s.lock != nil {
+		_ = s.lock.Close() // nothing was written by it
+		s.lock = nil
+	}
+}
+
+// upload returns the upload of the data, and counts it as one that is open here.
+func (s *slot) upload(o Options) (*Upload, error) {
+	f, err := spoolOf(s.data, &o.Spool)
+	if err != nil {
+		return nil, err
+	}
+	u := newUpload(f, o)
+	u.slot, u.size = s, f.Size()
+	s.area.count(s.id, &holding{bytes: max(u.size, o.Size), declared: o.Size, ours: f})
+	return u, nil
+}
+
+// resume opens the upload again. Whatever it returns, the upload is in the area.
+func (s *slot) resume(ctx context.Context, o Options) (*Upload, error) {
+	a := s.area
+	switch got, err := s.hold(); {
+	case err != nil:
+		return nil, err
+	case !got:
+		return nil, errWriter
+	}
+	var err error
+	if s.side, err = a.load(s.id); err != nil {
+		return nil, err
+	}
+	s.side.ID = s.id
+	if o.Size == 0 {
+		o.Size = s.side.Declared
+	} else if s.side.Declared > 0 && o.Size != s.side.Declared {
+		return nil, errAnother
+	}
+	s.side.Declared = o.Size
+	if s.data, err = tmpfs.Adopt(a.fsys, a.path(s.id, dataSuffix)); err != nil {
+		return nil, err
+	}
+	if err := s.recover(o); err != nil {
+		return nil, err
+	}
+	u, err := s.upload(o)
+	if err != nil {
+		return nil, err
+	}
+	return u, s.rehash(ctx, u)
+}
+
+// recover makes the data what the upload goes on from.
+func (s *slot) recover(o Options) error {
+	info, err := s.data.Stat()
+	if err != nil {
+		return err
+	}
+	size := info.Size()
+	if boot := bootID(); s.area.v.OnDisk() && s.side.Boot != "" && boot != "" && s.side.Boot != boot && s.side.Flushed < size {
+		// What came after the last flush may be of the right length and still not what arrived.
+		size = s.side.Flushed
+		if err := s.data.Truncate(size); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.Spool.MaxSize > 0 && max(size, o.Size) > o.Spool.MaxSize:
+		return spool.ErrTooLarge
+	case o.Size > 0 && size > o.Size:
+		return fmt.Errorf("%w: more than the declared %d bytes", ErrRejected, o.Size)
+	}
+	return nil
+}
+
+// rehash makes u's hash that of all that it holds.
+func (s *slot) rehash(ctx context.Context, u *Upload) error {
+	if u.hash == nil {
+		return nil
+	}
+	from := s.side.restore(u.hash)
+	if from > u.size { // some of it is lost
+		u.hash.Reset()
+		from = 0
+	}
+	buf := pieces.Get().(*[piece]byte)
+	defer pieces.Put(buf)
+	for from < u.size {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := u.f.ReadAt(buf[:min(piece, u.size-from)], from)
+		if err != nil && (err != io.EOF || n == 0) { //nolint:errorlint // io.EOF is never wrapped
+			return err
+		}
+		_, _ = u.hash.Write(buf[:n]) // a hash.Hash never returns an error
+		from += int64(n)
+	}
+	return nil
+}
+
+// save writes the sidecar for an upload of size bytes that are on the disk.
+func (s *slot) save(size int64, h hash.Hash) error {
+	if s == nil {
+		return nil
+	}
+	s.side.Updated, s.side.Boot = time.Now(), bootID()
+	s.side.remember(h, size)
+	return s.area.store(&s.side)
+}
+
+func (s *slot) reserve(size int64) error {
+	if s == nil {
+		return nil
+	}
+	return s.area.reserve(s.id, size)
+}
+
+func (s *slot) settle(size int64) {
+	if s != nil {
+		s.area.settle(s.id, size)
+	}
+}
+
+// beforeRename closes the handle that has the lock, where an open file can be
+// neither renamed nor removed.
+func (s *slot) beforeRename() {
+	if s != nil && !vfs.OpenRenames {
+		s.unlock()
+	}
+}
+
+// afterFailure takes the lock again that beforeRename gave back. If somebody was
+// faster, the two will find that out by the digest at the latest.
+func (s *slot) afterFailure() {
+	if s != nil && s.lock == nil {
+		_, _ = s.hold()
+	}
+}
+
+// leave takes an upload out of the area whose data is gone from it. It may be
+// called again.
+func (s *slot) leave() error {
+	if s == nil || s.left {
+		return nil
+	}
+	if err := s.dropSidecar(); err != nil {
+		return err
+	}
+	s.forget(false)
+	return nil
+}
+
+// forget lets go of an upload, which stays in the area or not.
+func (s *slot) forget(stays bool) {
+	a := s.area
+	a.look.Lock()
+	defer a.look.Unlock()
+	a.mu.Lock()
+	if h := a.held[s.id]; h != nil && stays {
+		h.ours = nil
+	} else {
+		delete(a.held, s.id)
+	}
+	a.mu.Unlock()
+	s.left = true
+	s.unlock()
+	writers.Delete(s.id)
+}
+
+// letGo leaves an upload in the area, for Resume.
+func (s *slot) letGo() error {
+	if s.left {
+		return nil
+	}
+	var err error
+	if s.data != nil {
+		// Twice, because the file is kept only once its handle is closed, which may
+		// fail the first time.
+		if err = s.data.CloseHandle(); err != nil {
+			err = fail("close", s.id, vfs.Reason(err))
+		}
+		err = errors.Join(err, s.data.Keep(s.data.Name()))
+	}
+	s.forget(true)
+	return err
+}
+
+func (s *slot) dropSidecar() error {
+	err := s.area.v.Remove(s.area.path(s.id, sidecarSuffix))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

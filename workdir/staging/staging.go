@@ -1,0 +1,131 @@
+// Package staging receives uploads: each is spooled, limited, hashed and checked,
+// and only then put in place.
+//
+//	err := staging.With(fsys, opts, func(u *staging.Upload) error {
+//		if _, err := u.ReadFrom(body); err != nil {
+//			return err
+//		}
+//		return u.Commit(ctx, fsys, "/srv/files/42", nil)
+//	})
+//
+// Whatever fails, nothing has been put in place and nothing is left. What a
+// client says of its upload is never trusted: the declared size is a limit and
+// not an allocation, the type is sniffed from the contents, and a name is for the
+// caller to make up.
+//
+// # What errors mean
+//
+//   - [spool.ErrTooLarge]: more than Options.Spool.MaxSize; 413 in HTTP.
+//   - [ErrContentType]: not one of the types that ContentType allows; 415. It is
+//     also ErrRejected.
+//   - [ErrRejected]: the declared size, the digest or a check said no; 400 or 422.
+//   - [ErrQuota]: the Area is full; 507.
+//   - [ErrOffset]: a chunk does not start where the upload ends; 409.
+//   - any other: the reader or the disk, as they said it.
+//
+// # Areas
+//
+// An [Upload] of New lives as long as its process. One of an [Area] is a file in
+// the area's directory from its first byte, so that it can be resumed after the
+// connection, the process or the machine has gone down.
+package staging
+
+import (
+	"errors"
+	"hash"
+	"io/fs"
+
+	"github.com/spf13/afero"
+
+	"github.com/tempkit/tempkit/spool"
+)
+
+// DefaultMaxSize is the most that an upload may hold when Options.MaxSize is
+// 0.
+const DefaultMaxSize = 100 << 20
+
+var (
+	ErrRejected = errors.New("upload rejected") // a check, the digest or the declared size said no
+	ErrQuota    = errors.New("staging area is full")
+	ErrOffset   = errors.New("chunk does not start where the upload ends")
+
+	// ErrContentType is why ContentType rejects an upload.
+	ErrContentType = errors.New("content type not allowed")
+)
+
+// Options adjusts an upload. A nil *Options asks for the defaults.
+type Options struct {
+	Spool    spool.Options    // Spool.MaxSize 0 means DefaultMaxSize, less than 0 no limit
+	Size     int64            // declared size; 0 or less means unknown. More or fewer bytes are rejected
+	Hash     func() hash.Hash // computed while writing; nil means none
+	Digest   []byte           // expected sum; it needs Hash
+	Checks   []Check          // run by Commit, in order, before anything is in place
+	Progress func(written, declared int64)
+}
+
+// filled returns opts with the defaults put in, or why they cannot be met.
+func (opts *Options) filled(op string) (Options, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Spool.MaxSize == 0 {
+		o.Spool.MaxSize = DefaultMaxSize
+	}
+	o.Size = max(o.Size, 0)
+	switch {
+	case len(o.Digest) > 0 && o.Hash == nil:
+		return o, fail(op, unnamed, &refusal{"a digest needs a hash", fs.ErrInvalid})
+	case o.Spool.MaxSize > 0 && o.Size > o.Spool.MaxSize:
+		return o, fail(op, unnamed, spool.ErrTooLarge)
+	}
+	return o, nil
+}
+
+// New starts an upload that will spill to fsys.
+//
+// It does no input or output. It fails with spool.ErrTooLarge if more is declared
+// than is allowed, so that such an upload need not be read at all. The caller
+// must Close the Upload, whether committed or not.
+func New(fsys afero.Fs, opts *Options) (*Upload, error) {
+	o, err := opts.filled("upload")
+	if err != nil {
+		return nil, err
+	}
+	return newUpload(spool.New(fsys, &o.Spool), o), nil
+}
+
+// With calls fn with an upload that is discarded unless fn commits it.
+//
+// That holds whether fn returns, panics or exits. The result joins fn's error and
+// that of discarding.
+func With(fsys afero.Fs, opts *Options, fn func(u *Upload) error) (err error) {
+	u, err := New(fsys, opts)
+	if err != nil {
+		return err
+	}
+	// Deferred and without recover: a panic and a Goexit pass through as they are.
+	defer func() {
+		if cerr := u.Close(); cerr != nil {
+			err = errors.Join(err, cerr)
+		}
+	}()
+	return fn(u)
+}
+
+// unnamed is what errors call an upload that has no ID.
+const unnamed = "upload"
+
+// A refusal is a reason of our own that is a case of another.
+type refusal struct {
+	text string
+	is   error
+}
+
+func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.is }
+
+// fail returns err as an error of op on the upload of that name.
+func fail(op, name string, err error) error {
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}

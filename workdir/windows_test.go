@@ -1,0 +1,9 @@
+package workdir_test
+
+import "testing"
+
+func plantFIFO(testing.TB, string) {}
+
+func owner() {}
+
+func sweeper() {}
