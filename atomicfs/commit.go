@@ -58,6 +58,9 @@ func spent(f *tmpfs.File) bool {
 
 // adopt is put for a file that was made for something else.
 func (p *pending) adopt() error {
+	if p.file.Name() == "" && p.handle().Name() != "" {
+		return errors.ErrUnsupported // it had a name once, and cannot have one again
+	}
 	h, err := p.open()
 	if err != nil {
 		return err

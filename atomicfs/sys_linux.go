@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canBeUnnamed: some file systems here have files that get their name later.
-const canBeUnnamed = true
+// canBeUnnamed: some file systems here have files that get their name later. It
+// is a variable for the tests of what is done elsewhere.
+var canBeUnnamed = true
 
 // startWriteOut lets the disk begin with what has been written to f. It waits for
 // nothing and promises nothing: errors are for the sync to tell.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,7 +162,7 @@ func temporaryMode(t *testing.T, dir string) fs.FileMode {
 			found = append(found, fd)
 		}
 	}
-	require.Len(t, found, 1)
+	require.NotEmpty(t, found)
 	info, err := os.Stat(found[0])
 	require.NoError(t, err)
 	return info.Mode()
@@ -232,7 +233,11 @@ func TestAsNobody(t *testing.T) {
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, theirsEnv+"="+theirs)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	failures := slices.DeleteFunc(strings.Split(string(out), "\n"), func(line string) bool {
+		line = strings.TrimSpace(line)
+		return strings.HasPrefix(line, "===") || strings.HasPrefix(line, "--- PASS") || strings.HasPrefix(line, "--- SKIP")
+	})
+	require.NoError(t, err, "%s", strings.Join(failures, "\n"))
 	for _, name := range []string{"TestReadOnlyDirectory", "TestReadOnlyFile", "TestOthersFile", "TestUnreadable", "TestModeMatrix"} {
 		assert.Contains(t, string(out), "--- PASS: "+name)
 	}
@@ -258,10 +263,13 @@ func TestReadOnlyDirectory(t *testing.T) {
 		assert.Equal(t, "old", k.ReadFile(t, k.Join("sub", "file")))
 		assert.Equal(t, []string{"sub", "sub/file"}, testfs.Leftovers(t, k.Fs, k.Dir))
 
-		// One that may be written to but not read.
+		// One that may be written to but not read cannot be synced.
 		require.NoError(t, os.Chmod(sub, 0o333))
 		if k.Name == "OsFs" {
-			require.NoError(t, atomicfs.WriteFile(k.Fs, k.Join("sub", "file"), []byte("new"), 0o644))
+			err := atomicfs.WriteFile(k.Fs, k.Join("sub", "file"), []byte("new"), 0o644)
+			require.ErrorIs(t, err, atomicfs.ErrNotDurable)
+			require.ErrorIs(t, err, fs.ErrPermission)
+			assert.Equal(t, "new", k.ReadFile(t, k.Join("sub", "file")))
 		}
 	})
 }
@@ -320,20 +328,19 @@ func TestUnreadable(t *testing.T) {
 func TestNoReplaceBetweenProcesses(t *testing.T) {
 	dir := t.TempDir()
 	const rounds, racers = 50, 8
-	start := filepath.Join(dir, "start")
-	require.NoError(t, syscall.Mkfifo(start, 0o600))
+	// All of them wait for the other end of a pipe to be closed.
+	start, ready, err := os.Pipe()
+	require.NoError(t, err)
+	defer start.Close()
 	var cmds []*exec.Cmd
 	for i := range racers {
 		cmd := exec.Command(os.Args[0], dir, fmt.Sprint(i), fmt.Sprint(rounds))
 		cmd.Env = append(os.Environ(), childEnv+"=racer")
-		cmd.Stderr = os.Stderr
+		cmd.Stdin, cmd.Stderr = start, os.Stderr
 		require.NoError(t, cmd.Start())
 		cmds = append(cmds, cmd)
 	}
-	// All of them wait for the one end of the FIFO to be closed.
-	f, err := os.OpenFile(start, os.O_WRONLY, 0)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
+	require.NoError(t, ready.Close())
 	winners := map[string]int{}
 	for _, cmd := range cmds {
 		require.NoError(t, cmd.Wait())
@@ -352,7 +359,7 @@ func TestNoReplaceBetweenProcesses(t *testing.T) {
 	for name, n := range winners {
 		assert.Equal(t, 1, n, name)
 	}
-	assert.Len(t, testfs.Leftovers(t, afero.NewOsFs(), dir), rounds+racers+1)
+	assert.Len(t, testfs.Leftovers(t, afero.NewOsFs(), dir), rounds+racers)
 }
 
 func init() { children["racer"] = racer } //nolint:gochecknoinits // of a test
@@ -360,11 +367,7 @@ func init() { children["racer"] = racer } //nolint:gochecknoinits // of a test
 // racer tries to be the one that writes each of some files.
 func racer(args []string) error {
 	dir, me, rounds := args[0], args[1], args[2]
-	f, err := os.Open(filepath.Join(dir, "start"))
-	if err != nil {
-		return err
-	}
-	_, _ = f.Read(make([]byte, 1))
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	var n int
 	if _, err := fmt.Sscan(rounds, &n); err != nil {
 		return err

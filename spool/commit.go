@@ -64,9 +64,10 @@ func (s *store) rename(name string, opts *atomicfs.Options) error {
 		// As for a file that is made there: CommitFile would keep the temporary's.
 		o.Perm = 0o644
 	}
-	if !d.canBeNamed() {
+	if !d.canBeNamed() || !d.offset.TryLock() { // somebody is being sent the file by its handle
 		return errors.ErrUnsupported
 	}
+	defer d.offset.Unlock()
 	var second afero.File
 	if s.users > 1 {
 		// Readers go on reading it, and the commit closes its handle.
@@ -84,8 +85,15 @@ func (s *store) rename(name string, opts *atomicfs.Options) error {
 	}
 	if second != nil {
 		_ = second.Close()
+		if !errors.Is(err, fs.ErrExist) {
+			// Not every Fs renames a file that is open twice.
+			err = errors.Join(err, errors.ErrUnsupported)
+		}
 	}
-	return errors.Join(err, d.revive())
+	if lost := d.revive(); lost != nil {
+		err = errors.Join(err, lost)
+	}
+	return err
 }
 
 // canBeNamed reports whether the disk file can be given a name. One that had one

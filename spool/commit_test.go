@@ -125,6 +125,10 @@ func TestCommitKeepsTheInode(t *testing.T) {
 		if !k.OS || runtime.GOOS != "linux" {
 			t.Skip("inodes, and files that are given a name, are Linux's")
 		}
+		dest := k.Fs
+		if k.Name == "OsFs" {
+			dest = afero.OsFs{} // the same, though not the same value
+		}
 		for _, reading := range []bool{false, true} {
 			f := spool.New(k.Fs, &spool.Options{Temp: tmpfs.Options{Dir: k.Dir}})
 			want := text(300_000)
@@ -141,7 +145,7 @@ func TestCommitKeepsTheInode(t *testing.T) {
 				r = f.NewReader()
 			}
 			name := k.Join("dest")
-			require.NoError(t, f.Commit(k.Fs, name, nil))
+			require.NoError(t, f.Commit(dest, name, nil))
 			after, err := k.Fs.Stat(name)
 			require.NoError(t, err)
 			assert.Equal(t, inode(t, before), inode(t, after))
@@ -156,6 +160,38 @@ func TestCommitKeepsTheInode(t *testing.T) {
 			}
 			requireNoDescriptors(t, k.Real(k.Dir))
 		}
+	})
+}
+
+// A commit that failed has closed the disk file where that has a name: it is
+// opened again, as often as need be.
+func TestCommitThatFailsTwice(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		s := testfs.NewSpy(k.Fs)
+		fsys := newSticky(s, false)
+		f := spool.New(fsys, &spool.Options{MaxMemory: -1, Temp: tmpfs.Options{Dir: k.Dir}})
+		want := text(100_000)
+		_, err := f.Write(want)
+		require.NoError(t, err)
+		require.NotEmpty(t, f.Name())
+		s.Fail(testfs.Calls("rename"), testfs.Fault{Err: testfs.ErrFault})
+		for range 2 {
+			require.ErrorIs(t, f.Commit(fsys, k.Join("dest"), nil), testfs.ErrFault)
+			requireContents(t, want, f)
+			_, err = f.Write([]byte("more"))
+			require.NoError(t, err)
+			want = append(want, "more"...)
+		}
+		s.Reset()
+		r := f.NewReader()
+		require.NoError(t, f.Commit(fsys, k.Join("dest"), nil))
+		requireFile(t, k.Fs, k.Join("dest"), want)
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(want, got))
+		require.NoError(t, r.Close())
+		assert.Empty(t, s.OpenFiles())
+		assert.Equal(t, []string{"dest"}, testfs.Leftovers(t, k.Fs, k.Dir))
 	})
 }
 
@@ -185,26 +221,27 @@ func TestReaderAfterCommit(t *testing.T) {
 // nil means the new; otherwise everything is still here and the next try succeeds.
 func TestCommitThatFails(t *testing.T) {
 	old, want := []byte("old"), text(150_000)
-	for _, side := range sides[:2] {
-		for _, spill := range []bool{false, true} {
-			for _, reading := range []bool{false, true} {
-				name := side.name + map[bool]string{true: ", on the disk"}[spill] + map[bool]string{true: ", being read"}[reading]
-				t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-					eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
-						commitFails(t, k, s, side, spill, reading, old, want)
-					})
+	plain := func(fsys afero.Fs) afero.Fs { return fsys }
+	for name, over := range map[string]func(fsys afero.Fs) afero.Fs{
+		"pages": plain, "disk": plain,
+		"a name":            func(fsys afero.Fs) afero.Fs { return newSticky(fsys, false) },
+		"a name that holds": func(fsys afero.Fs) afero.Fs { return newSticky(fsys, true) },
+	} {
+		for _, reading := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: ", being read"}[reading], func(t *testing.T) {
+				eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+					commitFails(t, k, s, over(s), name != "pages", reading, old, want)
 				})
-			}
+			})
 		}
 	}
 }
 
-func commitFails(t *testing.T, k testfs.Kind, s *testfs.Spy, side side, spill, reading bool, old, want []byte) {
+// commitFails commits to fsys, which calls s, which fails.
+func commitFails(t *testing.T, k testfs.Kind, s *testfs.Spy, fsys afero.Fs, spill, reading bool, old, want []byte) {
 	dest := k.Join("dest")
 	require.NoError(t, atomicfs.WriteFile(k.Fs, dest, old, 0o644))
-	spied := k
-	spied.Fs = s
-	f := side.make(t, spied)
+	f := spool.New(fsys, &spool.Options{Temp: tmpfs.Options{Dir: k.Dir}})
 	defer func() { require.NoError(t, f.Close()) }()
 	_, err := f.Write(want)
 	require.NoError(t, err)
@@ -218,7 +255,7 @@ func commitFails(t *testing.T, k testfs.Kind, s *testfs.Spy, side side, spill, r
 		r = f.NewReader()
 		defer func() { require.NoError(t, r.Close()) }()
 	}
-	err = f.Commit(s, dest, nil)
+	err = f.Commit(fsys, dest, nil)
 	if len(s.Met()) == 0 {
 		require.NoError(t, err)
 	}
@@ -233,14 +270,21 @@ func commitFails(t *testing.T, k testfs.Kind, s *testfs.Spy, side side, spill, r
 		requireContents(t, want, f)
 		require.Equal(t, spill, f.Spilled())
 		require.Equal(t, "77 nil", tell(f))
-		require.NoError(t, f.Commit(s, dest, nil), "again, after %v and %v", met, err)
+		require.NoError(t, f.Commit(fsys, dest, nil), "again, after %v and %v", met, err)
 		requireFile(t, k.Fs, dest, want)
 	}
 	if reading {
 		all, err := io.ReadAll(r)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want, all))
+		require.NoError(t, r.Close())
 	}
+	require.NoError(t, f.Close())
+	require.Empty(t, s.OpenFiles())
+	if mayLeave(met) {
+		return
+	}
+	require.Equal(t, []string{"dest"}, testfs.Leftovers(t, k.Fs, k.Dir), "after %v", met)
 }
 
 func TestCommitToAnotherVolume(t *testing.T) {

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"io"
+	"math"
 	"math/bits"
 	"os"
 )
@@ -19,7 +20,8 @@ func (h *handle) ReadFrom(r io.Reader) (total int64, err error) {
 		return 0, err
 	}
 	h.mu.RUnlock()
-	var pg *page
+	pg := newPage(piece)
+	defer func() { pg.free() }()
 	for {
 		n, done, err := h.receive(r)
 		total += n
@@ -29,11 +31,12 @@ func (h *handle) ReadFrom(r io.Reader) (total int64, err error) {
 		if done {
 			continue
 		}
-		if pg == nil {
-			pg = newPage(piece)
-			defer pg.free()
+		least, room := h.appetite()
+		if least > len(pg.b) {
+			pg.free()
+			pg = newPage(int64(least))
 		}
-		n, err = h.readPiece(r, pg.b)
+		n, err = h.readPiece(r, pg.b, least, room)
 		total += n
 		if err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
 			return total, nil
@@ -44,15 +47,30 @@ func (h *handle) ReadFrom(r io.Reader) (total int64, err error) {
 	}
 }
 
-// readPiece reads from r into buf and writes that. In memory it takes what one
-// Read gives; on the disk it gathers as much as goes straight through, because a
-// reader may give as little as it likes. The spool is not locked while r reads:
-// it may be slow, and it may be reading this very spool.
-func (h *handle) readPiece(r io.Reader, buf []byte) (int64, error) {
-	least, room := h.appetite(len(buf))
+// appetite returns how much is to be read before it is written, and how much
+// there is room for. In memory that is what one Read gives; on the disk it is
+// more than goes straight through, because a reader may give as little as it
+// likes.
+func (h *handle) appetite() (least int, room int64) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	least, room = 1, math.MaxInt64
+	if h.spilled {
+		least = gatherSize
+	}
+	if h.maxSize > 0 {
+		room = h.maxSize - h.off
+	}
+	return least, room
+}
+
+// readPiece reads at least so much from r into buf, unless that is more than
+// there is room for, and writes it. The spool is not locked while r reads: it may
+// be slow, and it may be reading this very spool.
+func (h *handle) readPiece(r io.Reader, buf []byte, least int, room int64) (int64, error) {
 	n, last := 0, 0
 	var rerr error
-	for n < least && n <= room && rerr == nil {
+	for n < least && int64(n) <= room && rerr == nil {
 		last, rerr = r.Read(buf[n:])
 		n += last
 	}
@@ -69,21 +87,6 @@ func (h *handle) readPiece(r io.Reader, buf []byte) (int64, error) {
 	return int64(m), err
 }
 
-// appetite returns how much of a buffer of n bytes is to be read before it is
-// written, and how much room there is.
-func (h *handle) appetite(n int) (least, room int) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	least, room = 1, n
-	if h.spilled {
-		least = n
-	}
-	if h.maxSize > 0 {
-		room = int(min(int64(n), max(h.maxSize-h.off, 0)))
-	}
-	return least, room
-}
-
 // receive lets the kernel copy a piece of r, if it can. It reports whether it
 // did: if not, or if r ends with it, the caller reads on itself.
 func (h *handle) receive(r io.Reader) (n int64, done bool, err error) {
@@ -98,7 +101,7 @@ func (h *handle) receive(r io.Reader) (n int64, done bool, err error) {
 		return 0, false, err
 	}
 	defer h.end()
-	if !h.spilled || h.file.os == nil || h.file.os == src || !h.file.offset.TryLock() {
+	if !h.spilled || h.file.os == nil || !h.file.offset.TryLock() {
 		return 0, false, nil
 	}
 	d := h.file
@@ -249,16 +252,23 @@ func (s *store) send(w io.ReaderFrom, off int64) (n int64, sent bool, err error)
 		s.mu.Unlock()
 		return 0, false, nil
 	}
-	defer d.offset.Unlock()
 	err = d.flush()
 	left := d.size - off
+	s.users++ // the file stays open, whoever closes the spool meanwhile
 	s.mu.Unlock()
 	if err == nil {
 		_, err = d.os.Seek(off, io.SeekStart)
 	}
-	if err != nil {
-		return 0, true, s.fail("read", err)
+	if err == nil {
+		n, err = w.ReadFrom(&io.LimitedReader{R: d.os, N: left})
+	} else {
+		err = s.fail("read", err)
 	}
-	n, err = w.ReadFrom(&io.LimitedReader{R: d.os, N: left})
+	d.offset.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if lerr := s.leave(); err == nil && lerr != nil {
+		err = s.fail("close", lerr)
+	}
 	return n, true, err
 }

@@ -46,11 +46,16 @@ func openDisk(fsys afero.Fs, opts *tmpfs.Options) (*diskFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	return onDisk(f), nil
+}
+
+// onDisk returns the file f as the disk side. Its size is the caller's to set.
+func onDisk(f *tmpfs.File) *diskFile {
 	d := &diskFile{file: f, via: f}
 	if g, ok := f.OSFile(); ok {
 		d.os, d.via = g, g
 	}
-	return d, nil
+	return d
 }
 
 // length returns the size of the contents. It needs the lock for reading only.

@@ -60,6 +60,27 @@ func ExampleFromChunks() {
 	// Output: one two three <nil>
 }
 
+func ExampleFromFile() {
+	fsys := afero.NewMemMapFs()
+	_ = afero.WriteFile(fsys, "/partial.bin", []byte("the first half"), 0o600)
+	part, err := tmpfs.Adopt(fsys, "/partial.bin")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	f, err := spool.FromFile(part, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer f.Close()
+	_, _ = f.Seek(0, io.SeekEnd)
+	_, _ = io.WriteString(f, " and the second")
+	b, err := f.Bytes()
+	fmt.Println(string(b), f.Spilled(), err)
+	// Output: the first half and the second true <nil>
+}
+
 func ExampleNewBudget() {
 	shared := spool.NewBudget(64 << 10)
 	opts := &spool.Options{Budget: shared}

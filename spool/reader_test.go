@@ -109,6 +109,60 @@ func TestReaderToFileAndSocket(t *testing.T) {
 	})
 }
 
+// recorder is a writer that can have the kernel copy for it.
+type recorder struct {
+	bytes.Buffer
+	from io.Reader
+	wait func()
+}
+
+func (w *recorder) ReadFrom(r io.Reader) (int64, error) {
+	w.from = r
+	if w.wait != nil {
+		w.wait()
+	}
+	return w.Buffer.ReadFrom(r)
+}
+
+// What is on the operating system's disk is handed to those that can have the
+// kernel copy it, as the os.File that it is; and stays open until they are done.
+func TestKernelMayCopy(t *testing.T) {
+	want := text(300_000)
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		if !k.OS {
+			t.Skip("there is no os.File")
+		}
+		f := spool.New(k.Fs, &spool.Options{MaxMemory: -1, Temp: tmpfs.Options{Dir: k.Dir}})
+		_, err := f.Write(want)
+		require.NoError(t, err)
+		r := f.NewReader()
+		seekTo(t, f, 5)
+		for off, from := range map[int]io.WriterTo{5: f, 0: r} {
+			var w recorder
+			n, err := from.WriteTo(&w)
+			require.NoError(t, err)
+			assert.Equal(t, int64(len(want)-off), n)
+			assert.True(t, bytes.Equal(want[off:], w.Bytes()))
+			require.IsType(t, &io.LimitedReader{}, w.from)
+			assert.IsType(t, &os.File{}, w.from.(*io.LimitedReader).R)
+		}
+		require.NoError(t, r.Close())
+
+		// Committed in the middle, and closed: the client gets it all.
+		seekTo(t, f, 0)
+		slow := recorder{wait: func() {
+			require.NoError(t, f.Commit(k.Fs, k.Join("dest"), nil))
+			require.NoError(t, f.Close())
+		}}
+		_, err = f.WriteTo(&slow)
+		require.ErrorIs(t, err, fs.ErrClosed, "at its end the spool is closed")
+		assert.True(t, bytes.Equal(want, slow.Bytes()))
+		requireFile(t, k.Fs, k.Join("dest"), want)
+		assert.Equal(t, []string{"dest"}, testfs.Leftovers(t, k.Fs, k.Dir))
+		requireNoDescriptors(t, k.Real(k.Dir))
+	})
+}
+
 // A spool can be filled from a file, from another spool, and from itself.
 func TestReadFromFiles(t *testing.T) {
 	want := text(300_000)

@@ -121,6 +121,21 @@ func FromChunks(disk afero.Fs, chunks iter.Seq2[[]byte, error], opts *Options) (
 	})
 }
 
+// FromFile returns a spool that holds the contents of f, on the disk side
+// already, at offset 0. f is the spool's from then on: its Close closes f. When
+// it returns an error, f is still the caller's.
+func FromFile(f *tmpfs.File, opts *Options) (*File, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	s := New(f.Fs(), opts)
+	d := onDisk(f)
+	d.size = info.Size()
+	s.h.file, s.h.spilled, s.h.name = d, true, f.Name()
+	return s, nil
+}
+
 // filled returns f, filled by fn and at offset 0, or closes it, also when fn
 // panics.
 func filled(f *File, fn func(*File) error) (_ *File, err error) {

@@ -198,7 +198,7 @@ func (s *store) settle() {
 		return
 	}
 	s.pages.budget.give(s.pages.held - s.size())
-	
+	s.pages.held = s.size()
 }
 
 // spill moves the contents to the disk side. The switch is the last step: until

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/afero"
@@ -51,6 +52,9 @@ func AdoptDir(fsys afero.Fs, name string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
+	if filepath.Dir(clean) == clean {
+		return nil, adoptError(clean, errRoot)
+	}
 	if isTempDir(fsys, v, clean) {
 		return nil, adoptError(clean, errTempDir)
 	}
@@ -70,6 +74,7 @@ func AdoptDir(fsys afero.Fs, name string) (*Dir, error) {
 
 const (
 	errIrregular = refusal("is not a regular file")
+	errRoot      = refusal("is the root directory")
 	errTempDir   = refusal("is the temporary directory")
 )
 

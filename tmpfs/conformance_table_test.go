@@ -22,7 +22,6 @@ const (
 	noCollector = "deletion by the collector is not offered: a path outlives its handle"
 	noExit      = "Go has no hook at the exit of a process: defer Close"
 	noText      = "text belongs to bufio and golang.org/x/text"
-	noAdopt     = "no entry point adopts a file that somebody else has made"
 	noFileFlags = "file flags are of darwin and the BSDs; RemoveAll does not take them off"
 )
 
@@ -35,7 +34,7 @@ var table = []row{
 	{"C006", adapted, "", "exactly these names are exported"},
 	{"C007", portable, "*", "the random part of a name has its length and its alphabet"},
 	{"C008", portable, "*", "a hundred names are a hundred"},
-	{"C009", adapted, "", "names can be had one after another, twenty and more"},
+	{"C009", adapted, "*", "names can be had one after another, twenty and more"},
 	{"C010", adapted, "", "two processes do not begin with the same name"},
 	{"C011", portable, "", "there are candidates for the temporary directory, all of them strings"},
 	{"C012", adapted, "", "$TMPDIR, $TEMP and $TMP are among them"},
@@ -161,16 +160,16 @@ var table = []row{
 	{"R13", portable, "*", "the file is there after its handle is closed"},
 	{"R14", portable, "*", "persisted after its handle is closed"},
 	{"R15", portable, "*", "the same without replacing: it fails, then succeeds elsewhere"},
-	{"R16", portable, "", noAdopt},
+	{"R16", portable, "*", "a file that exists is adopted; Close removes it and nothing else"},
 	{"R17", never, "", "the types of arguments are checked by the compiler"},
-	{"R18", adapted, "O", "a relative name in a working directory that is gone is an error"},
-	{"R19", portable, "O", "a relative name becomes absolute, an empty one is an error"},
+	{"R18", adapted, "O", "adopting a relative name in a working directory that is gone is an error"},
+	{"R19", portable, "O", "adopted by a relative name it has an absolute one; an empty one is an error"},
 	{"R20", portable, "*", "the file can be written by its name when its handle is closed"},
 	{"R21", portable, "O", "a chdir in between: the right file is removed"},
 	{"R22", portable, "O", "the same for what was made by name"},
 	{"R23", adapted, "OMB", "the name removed, the handle goes on"},
 	{"R24", never, "", "Go has no ownership to put together again"},
-	{"R25", portable, "OB", "a directory that may be written but not read will do for a file"},
+	{"R25", portable, "O", "a directory that may be written but not read will do for a file"},
 	{"R26", portable, "*", "kept, it exists with its contents"},
 	{"R27", portable, "*", "kept or not, in each of four ways"},
 	{"R28", adapted, "*", "a thing made by a function, by name, in a directory that goes"},
@@ -198,7 +197,7 @@ var table = []row{
 	{"R50", portable, "*", "the same on disk"},
 	{"R51", portable, "*", "a length past the limit spills, and the offset stays"},
 	{"R52", adapted, "*", "writing at the last offset there is is an error"},
-	{"R53", adapted, "*", "a length past 32 bits does not wrap"},
+	{"R53", adapted, "OB", "a length past 32 bits does not wrap"},
 	{"R54", portable, "*", "a directory's name contains the prefix; it is gone after the scope"},
 	{"R55", portable, "*", "a directory's name begins with the prefix"},
 	{"R56", portable, "*", "a directory's name ends with the suffix"},

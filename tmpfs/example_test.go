@@ -36,6 +36,42 @@ func Example() {
 	// <nil>
 }
 
+func ExampleAdopt() {
+	fsys := afero.NewMemMapFs()
+	_ = afero.WriteFile(fsys, "/download.part", []byte("half of "), 0o600) // of another program
+	f, err := tmpfs.Adopt(fsys, "/download.part")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer f.Close() // removes it, unless it was kept
+
+	_, _ = f.Seek(0, io.SeekEnd)
+	_, _ = f.WriteString("it")
+	fmt.Println(f.Keep("/download"))
+	b, err := afero.ReadFile(fsys, "/download")
+	fmt.Println(string(b), err)
+	// Output:
+	// <nil>
+	// half of it <nil>
+}
+
+func ExampleAdoptDir() {
+	fsys := afero.NewMemMapFs()
+	_ = fsys.MkdirAll("/left/by/somebody", 0o700)
+	d, err := tmpfs.AdoptDir(fsys, "/left")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(d.Close())
+	_, err = fsys.Stat("/left")
+	fmt.Println(errors.Is(err, fs.ErrNotExist))
+	// Output:
+	// <nil>
+	// true
+}
+
 func ExampleCreateTemp() {
 	fsys := afero.NewMemMapFs()
 	f, name, err := tmpfs.CreateTemp(fsys, "", "report-*.txt")

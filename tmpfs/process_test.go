@@ -18,6 +18,7 @@ var children = map[string]child{
 	"hold":    childHold,
 	"clean":   childClean,
 	"swap":    childSwap,
+	"inherit": childInherit,
 }
 
 const childVariable = "TMPFS_TEST_CHILD"

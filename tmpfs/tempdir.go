@@ -41,7 +41,7 @@ func tempDir(fsys afero.Fs, again bool) (string, error) {
 		return dir, nil
 	}
 	if v.InMemory() {
-		dir = filepath.Join(string(filepath.Separator), dir) // nobody has made it as a relative one
+		dir = filepath.Join(separator, dir) // nobody has made it as a relative one
 	}
 	if _, err := v.MkdirAll(dir, 0o700); err != nil {
 		return "", &fs.PathError{Op: "tempdir", Path: dir, Err: vfs.Reason(err)}
@@ -111,7 +111,7 @@ func chosenDir(fsys afero.Fs) (dir string, chosen bool) {
 		}
 		fsys = v.Beneath(vfs.Sealed{})
 	}
-	return string(filepath.Separator) + "tmp", false
+	return separator + "tmp", false
 }
 
 // isOS reports whether v is the operating system itself, with its directories.

@@ -21,8 +21,10 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println(f.Name())
 	case "owner":
+		fmt.Println("begun")
 		owner()
 	case "sweeper":
+		fmt.Println("begun")
 		sweeper()
 	}
 }

@@ -48,7 +48,7 @@ func (i *ioFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, fail("open", name, err)
 	}
-	return ioFile{f}, nil
+	return &ioFile{File: f}, nil
 }
 
 func (i *ioFS) ReadFile(name string) ([]byte, error) {
@@ -67,7 +67,7 @@ func (i *ioFS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	list, err := f.(ioFile).ReadDir(-1)
+	list, err := f.(*ioFile).ReadDir(-1)
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 	return list, fail("readdir", name, err)
 }
@@ -99,17 +99,35 @@ func (i *ioFS) ReadLink(name string) (string, error) {
 }
 
 // ioFile is an open file or directory as io/fs has it.
-type ioFile struct{ afero.File }
+type ioFile struct {
+	afero.File
+	entries []fs.DirEntry // what is left to be read of a directory
+	listed  bool
+}
 
-// ReadDir implements fs.ReadDirFile.
-func (f ioFile) ReadDir(n int) ([]fs.DirEntry, error) {
+// ReadDir implements fs.ReadDirFile. The names are read at once: an Fs may skip
+// some of those that it is asked for later, or begin anew.
+func (f *ioFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	if g, ok := vfs.OSFile(f.File); ok {
 		return g.ReadDir(n)
 	}
-	infos, err := f.Readdir(n)
-	list := make([]fs.DirEntry, len(infos))
-	for i, info := range infos {
-		list[i] = fs.FileInfoToDirEntry(info)
+	if !f.listed {
+		infos, err := f.Readdir(-1)
+		if err != nil {
+			return nil, err
+		}
+		for _, info := range infos {
+			f.entries = append(f.entries, fs.FileInfoToDirEntry(info))
+		}
+		f.listed = true
 	}
-	return list, err
+	if n > 0 && len(f.entries) == 0 {
+		return nil, io.EOF
+	}
+	if n <= 0 || n > len(f.entries) {
+		n = len(f.entries)
+	}
+	list := f.entries[:n:n]
+	f.entries = f.entries[n:]
+	return list, nil
 }

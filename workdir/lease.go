@@ -151,7 +151,7 @@ func (l *lease) drop() error {
 	// The handle first, for Windows. A sweeper that comes between finds a lease
 	// without an owner and without a directory, and drops it as well.
 	err := l.unlock()
-	if rerr := l.v.Remove(l.path); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+	if rerr := gone(l.v.Remove(l.path)); rerr != nil {
 		return errors.Join(err, rerr)
 	}
 	owners.remove(filepath.Base(l.dir))

@@ -92,18 +92,21 @@ func (s *sweeper) visit(name string) error {
 	c := &candidate{sweeper: s, name: name}
 	defer c.close()
 	removed, err := c.sweep()
-	var left leftAlone
-	switch path := s.path(name); {
-	case errors.As(err, &left):
-		s.report.Kept[path] = string(left)
-	case errors.Is(err, errGone):
-	case err != nil:
-		s.report.Kept[path] = "could not be removed: " + vfs.Reason(err).Error()
-		return err
-	case removed:
+	path := s.path(name)
+	if removed {
 		s.report.Removed = append(s.report.Removed, path)
 	}
-	return nil
+	var left leftAlone
+	switch {
+	case errors.As(err, &left):
+		s.report.Kept[path] = string(left)
+		return nil
+	case errors.Is(err, errGone):
+		return nil
+	case err != nil && !removed:
+		s.report.Kept[path] = "could not be removed: " + vfs.Reason(err).Error()
+	}
+	return err
 }
 
 // leftAlone is why a directory is.
@@ -143,6 +146,10 @@ func (c *candidate) sweep() (removed bool, err error) {
 	if err := c.ask(); err != nil {
 		return false, err
 	}
+	if !claims.add(c.name) {
+		return false, leftAlone("being removed by another sweep")
+	}
+	defer claims.remove(c.name)
 	there, err := c.mine(c.path(c.name))
 	if err != nil {
 		return false, err
@@ -162,10 +169,7 @@ func (c *candidate) sweep() (removed bool, err error) {
 		return false, err
 	}
 	c.close() // for Windows; whoever comes now finds nothing but the lease
-	if err := c.v.Remove(c.path(leaseOf(c.name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	return there || rest, nil
+	return there || rest, gone(c.v.Remove(c.path(leaseOf(c.name))))
 }
 
 // ask returns nil if the owner of the directory is dead, else why it is not
@@ -305,7 +309,6 @@ func (c *candidate) remove(there bool) error {
 	if err := c.stake(); err != nil {
 		return err
 	}
-	defer claims.remove(c.name)
 	err := c.removeClaimed(there)
 	// Not kept for a second try, which would have to wait for it to grow old.
 	if derr := c.dropClaim(); err == nil {
@@ -338,21 +341,15 @@ func (c *candidate) removeClaimed(there bool) error {
 	return c.v.RemoveAll(c.dead())
 }
 
-// claims are the directories that this process removes, by name.
+// claims are the directories that sweeps of this process are at, by name.
 var claims names
 
 // stake makes the claim, or takes over that of a sweeper that is dead. Mkdir is
 // exclusive in memory too.
 func (c *candidate) stake() error {
-	if !claims.add(c.name) {
-		return leftAlone("being removed by another sweep")
-	}
 	err := c.v.Mkdir(c.claim(), 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		err = c.takeOver()
-	}
-	if err != nil {
-		claims.remove(c.name)
+		return c.takeOver()
 	}
 	return err
 }
@@ -378,5 +375,13 @@ func (c *candidate) dropClaim() error {
 	if there, err := c.mine(c.claim()); err != nil || !there {
 		return err
 	}
-	return c.v.Remove(c.claim())
+	return gone(c.v.Remove(c.claim()))
+}
+
+// gone returns the error of a removal, unless somebody else was faster.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -33,9 +33,11 @@ func abandon(t testing.TB, k testfs.Kind, locked bool) string {
 	if locked {
 		lease = name
 	}
-	k.WriteFile(t, k.Join("."+name+".lease"), lease)
 	require.NoError(t, k.Fs.MkdirAll(k.Join(name, "sub"), 0o700))
 	k.WriteFile(t, k.Join(name, "sub", "file"), "data")
+	// Last, because other sweeps may be at work.
+	k.WriteFile(t, k.Join("."+name+".new"), lease)
+	require.NoError(t, k.Fs.Rename(k.Join("."+name+".new"), k.Join("."+name+".lease")))
 	return name
 }
 
@@ -341,8 +343,9 @@ func TestSweepersAndOwners(t *testing.T) {
 						return
 					}
 					if asks && i%3 == 0 {
+						name := k.Join(abandon(t, k, true))
 						mu.Lock()
-						dead = append(dead, k.Join(abandon(t, k, true)))
+						dead = append(dead, name)
 						mu.Unlock()
 					}
 					data, err := afero.ReadFile(k.Fs, name)

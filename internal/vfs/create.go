@@ -29,7 +29,7 @@ func (v FS) OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	var f afero.File
 	switch v.kind {
 	case osKind:
-		f, err = os.OpenFile(clean, flag, perm)
+		f, err = openFile(clean, flag, perm)
 	case rootedKind:
 		f, err = rooted(v, func(r *rootfs.Fs) (afero.File, error) {
 			return r.OpenFile(v.at(clean), flag, perm)

@@ -134,13 +134,10 @@ func (a *Area) enter(declared int64) (*slot, error) {
 	if err := a.scan(); err != nil {
 		return nil, err
 	}
-	bytes, uploads := a.sum()
-	switch {
-	case a.opts.MaxOpen > 0 && uploads >= a.opts.MaxOpen:
-		return nil, ErrQuota
-	case a.opts.Quota > 0 && declared > a.opts.Quota-bytes:
-		return nil, ErrQuota
+	if err := a.admit(declared); err != nil {
+		return nil, err
 	}
+	defer a.count(pending, nil)
 	// Its random part is the upload's ID.
 	f, err := tmpfs.Create(a.fsys, &tmpfs.Options{Dir: a.dir, Pattern: "*" + dataSuffix})
 	if err != nil {

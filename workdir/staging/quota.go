@@ -19,10 +19,32 @@ func (a *Area) total() (bytes int64) {
 	return bytes
 }
 
+// pending is what an upload is called that has no ID yet. There is one at a time,
+// because look is held.
+const pending = ""
+
+// admit counts a new upload as pending, or reports that there is no room for it.
+func (a *Area) admit(declared int64) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.opts.MaxOpen > 0 && len(a.held) >= a.opts.MaxOpen:
+		return ErrQuota
+	case a.opts.Quota > 0 && declared > a.opts.Quota-a.total():
+		return ErrQuota
+	}
+	a.held[pending] = &holding{bytes: declared}
+	return nil
+}
+
+// count makes an upload count for h, and no more if that is nil.
 func (a *Area) count(id string, h *holding) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.held[id] = h
+	delete(a.held, id)
+	if h != nil {
+		a.held[id] = h
+	}
 }
 
 func (a *Area) holding(id string) *holding {

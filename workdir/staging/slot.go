@@ -111,7 +111,7 @@ func (s *slot) unlock() {
 
 // upload returns the upload of the data, and counts it as one that is open here.
 func (s *slot) upload(o Options) (*Upload, error) {
-	f, err := spoolOf(s.data, &o.Spool)
+	f, err := spool.FromFile(s.data, &o.Spool)
 	if err != nil {
 		return nil, err
 	}
@@ -272,19 +272,17 @@ func (s *slot) forget(stays bool) {
 	writers.Delete(s.id)
 }
 
-// letGo leaves an upload in the area, for Resume.
+// letGo leaves an upload in the area, for Resume. If it fails, the data stays all
+// the same, unless somebody closes the spool.
 func (s *slot) letGo() error {
 	if s.left {
 		return nil
 	}
 	var err error
 	if s.data != nil {
-		// Twice, because the file is kept only once its handle is closed, which may
-		// fail the first time.
-		if err = s.data.CloseHandle(); err != nil {
-			err = fail("close", s.id, vfs.Reason(err))
+		if err = s.data.Keep(s.data.Name()); err != nil {
+			_ = s.data.CloseHandle() // or it has been, and that has failed
 		}
-		err = errors.Join(err, s.data.Keep(s.data.Name()))
 	}
 	s.forget(true)
 	return err

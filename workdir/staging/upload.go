@@ -373,6 +373,10 @@ func (u *Upload) Suspend() error {
 		err = u.fail("suspend", vfs.Reason(err))
 	}
 	u.state = done
-	// Kept first: the spool removes what is still temporary.
-	return errors.Join(err, u.slot.letGo(), u.f.Close())
+	if lerr := u.slot.letGo(); lerr != nil {
+		// The spool is not closed: it would remove what is still temporary. All that it
+		// holds is a handle at most, which goes when it is collected.
+		return errors.Join(err, u.fail("suspend", vfs.Reason(lerr)))
+	}
+	return errors.Join(err, u.f.Close())
 }

@@ -1,0 +1,118 @@
+//go:build unix
+
+package atomicfs_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tempkit/tempkit/atomicfs"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+const canKill = true
+
+// A process is a child that runs until it is stopped or killed.
+type process struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+// start starts the child of that name, and returns when it is at work.
+func start(t *testing.T, name string, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	return &process{cmd, stdin}
+}
+
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Kill())
+	_ = p.cmd.Wait()
+	_ = p.stdin.Close()
+}
+
+// stop lets the child end by itself.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.stdin.Close())
+	require.NoError(t, p.cmd.Wait())
+}
+
+// abandonedNow reports whether nobody has the file locked, or its directory.
+func abandonedNow(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+func init() { children["writer"] = writeOn } //nolint:gochecknoinits // of a test
+
+// writeOn writes files, each of one letter, until its standard input is closed.
+func writeOn(args []string) error {
+	dir, how := args[0], args[1]
+	atomicfs.SetUnnamed(how != "named")
+	stopped := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(stopped)
+	}()
+	fsys := afero.NewOsFs()
+	name := func(i int) string { return filepath.Join(dir, fmt.Sprint(how, i%3)) }
+	for i := 0; ; i++ {
+		if i == 1 {
+			fmt.Println("at work")
+		}
+		select {
+		case <-stopped:
+			return nil
+		default:
+		}
+		if err := writeOnce(fsys, how, name(i), bytes.Repeat([]byte{byte('a' + i%26)}, 1<<16)); err != nil {
+			return err
+		}
+	}
+}
+
+func writeOnce(fsys afero.Fs, how, name string, data []byte) error {
+	switch how {
+	case "batch":
+		b := atomicfs.NewBatch(fsys, &atomicfs.Options{NoSync: true})
+		err := b.WriteFile(name, data, 0o644)
+		if err == nil {
+			err = b.Commit()
+		}
+		return errors.Join(err, b.Close())
+	case "commit":
+		return tmpfs.WithFile(fsys, &tmpfs.Options{Dir: filepath.Dir(name), Pattern: ".tmp-*"}, func(f *tmpfs.File) error {
+			if _, err := f.Write(data); err != nil {
+				return err
+			}
+			return atomicfs.Commit(f, name)
+		})
+	}
+	return atomicfs.WriteFile(fsys, name, data, 0o644)
+}

@@ -1,0 +1,167 @@
+package atomicfs_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tempkit/tempkit/atomicfs"
+	"github.com/tempkit/tempkit/internal/testfs"
+	"github.com/tempkit/tempkit/tmpfs"
+)
+
+// mount mounts for the time of the test, or skips it.
+func mount(t *testing.T, source, target, fstype string, flags uintptr, data string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	if err := syscall.Mount(source, target, fstype, flags, data); err != nil {
+		t.Skip("this root cannot mount either: ", err)
+	}
+	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(target, syscall.MNT_DETACH)) })
+}
+
+// fullKinds are kinds of Fs on the directory dir of the operating system.
+func onDir(t *testing.T, dir string) map[string]testfs.Kind {
+	t.Helper()
+	return map[string]testfs.Kind{
+		"OsFs":             {Name: "OsFs", Fs: afero.NewOsFs(), Dir: dir, OS: true},
+		"BasePathFs(OsFs)": {Fs: afero.NewBasePathFs(afero.NewOsFs(), dir), Dir: "/", OS: true},
+		"Spy(OsFs)":        {Name: "OsFs", Fs: testfs.NewSpy(afero.NewOsFs()), Dir: dir},
+	}
+}
+
+// A full disk leaves the old contents and no temporary.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	mount(t, "tmpfs", dir, "tmpfs", 0, "size=64k")
+	text := strings.Repeat("x", 1<<20)
+	for kind, k := range onDir(t, dir) {
+		name := k.Join("file")
+		k.WriteFile(t, name, "old")
+		for way, write := range writers {
+			err := write(k.Fs, name, text)
+			require.ErrorIs(t, err, enospc, "%s %s", kind, way)
+			assert.Equal(t, "old", k.ReadFile(t, name))
+			assert.Equal(t, []string{"file"}, testfs.Leftovers(t, k.Fs, k.Dir))
+		}
+		require.NoError(t, atomicfs.WriteFile(k.Fs, name, []byte("new"), 0o644), "the room is there again")
+		require.NoError(t, k.Fs.Remove(name))
+	}
+}
+
+// Nothing can take the place of a file that is a mount point: a clear error, and
+// the old contents.
+func TestBindMountedFile(t *testing.T) {
+	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
+	require.NoError(t, os.WriteFile(other, []byte("old"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o644))
+	mount(t, other, filepath.Join(dir, "file"), "", syscall.MS_BIND, "")
+	for kind, k := range onDir(t, dir) {
+		name := k.Join("file")
+		for way, write := range writers {
+			err := write(k.Fs, name, "new")
+			require.ErrorIs(t, err, syscall.EBUSY, "%s %s", kind, way)
+			require.ErrorContains(t, err, name)
+			assert.Equal(t, "old", k.ReadFile(t, name))
+			assert.Equal(t, []string{"file"}, testfs.Leftovers(t, k.Fs, k.Dir))
+		}
+	}
+}
+
+// Another volume is another volume.
+func TestCommitAcrossVolumes(t *testing.T) {
+	dir, volume := t.TempDir(), t.TempDir()
+	mount(t, "tmpfs", volume, "tmpfs", 0, "size=64k")
+	fsys := afero.NewOsFs()
+	require.NoError(t, tmpfs.WithFile(fsys, &tmpfs.Options{Dir: dir}, func(f *tmpfs.File) error {
+		put(t, f, "text")
+		name := filepath.Join(volume, "file")
+		err := atomicfs.Commit(f, name)
+		require.ErrorIs(t, err, syscall.EXDEV)
+		requirePathError(t, err, name)
+		assert.Empty(t, testfs.Leftovers(t, fsys, volume))
+		return nil
+	}))
+	require.NoError(t, tmpfs.WithDir(fsys, &tmpfs.Options{Dir: dir}, func(d *tmpfs.Dir) error {
+		err := atomicfs.CommitDir(d, filepath.Join(volume, "dir"))
+		require.ErrorIs(t, err, syscall.EXDEV)
+		assert.Empty(t, testfs.Leftovers(t, fsys, volume))
+		return nil
+	}))
+	assert.Empty(t, testfs.Leftovers(t, fsys, dir))
+}
+
+// While it is written the file has no name where the file system knows such
+// files, so that a killed writer leaves nothing.
+func TestNoNameWhileWriting(t *testing.T) {
+	dir := t.TempDir()
+	probe, err := os.OpenFile(dir, os.O_RDWR|0x410000, 0o600) // O_TMPFILE
+	if err != nil {
+		t.Skip("no files without a name here: ", err)
+	}
+	require.NoError(t, probe.Close())
+	for _, k := range onDir(t, dir) {
+		if !k.OS {
+			continue
+		}
+		f := create(t, k.Fs, k.Join("file"), nil)
+		put(t, f, "text")
+		assert.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))
+		require.NoError(t, f.Commit())
+		require.NoError(t, k.Fs.Remove(k.Join("file")))
+	}
+}
+
+// A batch of many files holds neither descriptors nor contents: in a child
+// process, which may have few descriptors.
+func TestBigBatch(t *testing.T) {
+	out := child(t, "batch", t.TempDir())
+	t.Log(out)
+}
+
+func init() { children["batch"] = bigBatch } //nolint:gochecknoinits // of a test
+
+func bigBatch(args []string) error {
+	const files, dirs, limit = 20_000, 200, 256
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+		return err
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	b := atomicfs.NewBatch(afero.NewOsFs(), &atomicfs.Options{NoSync: true})
+	data := make([]byte, 4096)
+	name := func(i int) string { return filepath.Join(args[0], fmt.Sprint(i%dirs), fmt.Sprint(i)) }
+	for i := range files {
+		if err := b.WriteFile(name(i), data, 0o644); err != nil {
+			return err
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	perFile := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / files
+	if perFile > 1500 {
+		return fmt.Errorf("%d bytes of memory for each file of %d", perFile, len(data))
+	}
+	if err := b.Commit(); err != nil {
+		return err
+	}
+	for i := range files {
+		info, err := os.Stat(name(i))
+		if err != nil || info.Size() != int64(len(data)) {
+			return fmt.Errorf("%s: %v %w", name(i), info, err)
+		}
+	}
+	fmt.Printf("%d bytes of memory for each file\n", perFile)
+	return nil
+}

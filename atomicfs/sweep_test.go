@@ -1,0 +1,268 @@
+package atomicfs_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tempkit/tempkit/atomicfs"
+	"github.com/tempkit/tempkit/internal/testfs"
+)
+
+func ExampleSweep() {
+	fsys := afero.NewMemMapFs()
+	// What a writer would leave that was killed: nobody in this process owns it.
+	abandoned := "/data/.tmp-" + strings.Repeat("a", 26)
+	if err := afero.WriteFile(fsys, abandoned, []byte("par"), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+	removed, err := atomicfs.Sweep(context.Background(), fsys, "/data", 0)
+	fmt.Println(removed, err)
+	// Output: [.tmp-aaaaaaaaaaaaaaaaaaaaaaaaaa] <nil>
+}
+
+func sweep(t *testing.T, k testfs.Kind, minAge time.Duration) []string {
+	t.Helper()
+	removed, err := atomicfs.Sweep(context.Background(), k.Fs, k.Dir, minAge)
+	require.NoError(t, err)
+	return removed
+}
+
+var abandoned = ".tmp-" + strings.Repeat("a", 26)
+
+// What is abandoned goes, what is not does not, and nothing else is touched.
+func TestSweep(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		others := []string{
+			"file", ".tmp-", ".tmp-short", ".tmp-" + strings.Repeat("A", 26), ".tmp-" + strings.Repeat("1", 26),
+			".tmp-" + strings.Repeat("a", 27), "x.tmp-" + strings.Repeat("a", 26), "tmp-" + strings.Repeat("a", 26),
+			".tmp-" + strings.Repeat("a", 26) + ".go",
+		}
+		for _, name := range others {
+			k.WriteFile(t, k.Join(name), "")
+		}
+		dir := ".tmp-" + strings.Repeat("d", 26)
+		require.NoError(t, k.Fs.Mkdir(k.Join(dir), 0o755))
+		k.WriteFile(t, k.Join(dir, abandoned), "") // below a directory
+		long := time.Now().Add(-25 * time.Hour)
+		require.NoError(t, k.Fs.Chtimes(k.Join(dir), long, long))
+		k.WriteFile(t, k.Join(abandoned), "part")
+
+		// Writers of all sorts that are alive.
+		f := create(t, k.Fs, k.Join("live"), nil)
+		put(t, f, "text")
+		batch := atomicfs.NewBatch(k.Fs, nil)
+		for i := range 100 { // more than are held open
+			require.NoError(t, batch.WriteFile(k.Join(fmt.Sprint("batch", i)), []byte("text"), 0o644))
+		}
+		aside, err := atomicfs.NewFs(k.Fs, nil).Create(k.Join("aside"))
+		require.NoError(t, err)
+		put(t, aside, "text")
+
+		known := k.OS || strings.Contains(k.Name, "MemMapFs")
+		if !known {
+			assert.Empty(t, sweep(t, k, 0), "too young, and nobody can be asked")
+			require.NoError(t, k.Fs.Chtimes(k.Join(abandoned), long, long))
+		} else if k.OS {
+			// A batch holds the directory, so that age decides.
+			assert.Empty(t, sweep(t, k, 0))
+			require.NoError(t, k.Fs.Chtimes(k.Join(abandoned), long, long))
+		}
+		assert.Equal(t, []string{abandoned}, sweep(t, k, 0))
+		assert.Empty(t, sweep(t, k, 0))
+		assert.Empty(t, sweep(t, k, time.Nanosecond), "those that live have locks, or are known")
+
+		require.NoError(t, batch.Commit())
+		require.NoError(t, f.Commit())
+		require.NoError(t, aside.Close())
+		assert.Equal(t, "text", k.ReadFile(t, k.Join("batch99")))
+		left := testfs.Leftovers(t, k.Fs, k.Dir)
+		assert.Len(t, left, len(others)+2+102)
+		for _, name := range others {
+			assert.Contains(t, left, name)
+		}
+		k.WriteFile(t, k.Join(abandoned), "part")
+		if k.OS {
+			assert.Equal(t, []string{abandoned}, sweep(t, k, 0), "whatever its age, now that nobody holds a lock")
+		}
+	})
+}
+
+func TestSweepErrors(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		_, err := atomicfs.Sweep(context.Background(), k.Fs, k.Join("missing"), 0)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		requirePathError(t, err, k.Join("missing"))
+		_, err = atomicfs.Sweep(context.Background(), k.Fs, "", 0)
+		require.ErrorIs(t, err, fs.ErrInvalid)
+		k.WriteFile(t, k.Join("file"), "")
+		_, err = atomicfs.Sweep(context.Background(), k.Fs, k.Join("file"), 0)
+		require.ErrorIs(t, err, enotdir)
+
+		k.WriteFile(t, k.Join(abandoned), "part")
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		removed, err := atomicfs.Sweep(ctx, k.Fs, k.Dir, 0)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Empty(t, removed)
+		assert.Contains(t, testfs.Leftovers(t, k.Fs, k.Dir), abandoned)
+	})
+}
+
+// What cannot be removed does not stop the sweep.
+func TestSweepGoesOn(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		stuck := ".tmp-" + strings.Repeat("b", 26)
+		long := time.Now().Add(-25 * time.Hour)
+		for _, name := range []string{stuck, abandoned} {
+			k.WriteFile(t, k.Join(name), "part")
+			require.NoError(t, k.Fs.Chtimes(k.Join(name), long, long))
+		}
+		spy := testfs.NewSpy(k.Fs)
+		spy.Fail(testfs.Calls("remove "+k.Join(stuck)), testfs.Fault{Err: testfs.ErrFault})
+		removed, err := atomicfs.Sweep(context.Background(), spy, k.Dir, 0)
+		require.ErrorIs(t, err, testfs.ErrFault)
+		require.ErrorContains(t, err, k.Join(stuck))
+		assert.Equal(t, []string{abandoned}, removed)
+	})
+}
+
+func TestSweepLeavesLinks(t *testing.T) {
+	eachWithLinks(t, func(t *testing.T, k testfs.Kind) {
+		k.WriteFile(t, k.Join("file"), "text")
+		link(t, k, "file", k.Join(abandoned))
+		link(t, k, "missing", k.Join(".tmp-"+strings.Repeat("b", 26)))
+		assert.Empty(t, sweep(t, k, time.Nanosecond))
+		assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), 3)
+	})
+}
+
+// Sweeps and writers do not get in each other's way: every write succeeds, also
+// where the files of the operating system have a name while they are written.
+func TestSweepBesideWriters(t *testing.T) {
+	t.Run("unnamed", sweepBesideWriters)
+	atomicfs.SetUnnamed(false)
+	defer atomicfs.SetUnnamed(true)
+	t.Run("named", sweepBesideWriters)
+}
+
+func sweepBesideWriters(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		if !k.OS && !strings.Contains(k.Name, "MemMapFs") {
+			t.Skip("where age decides, an age of nothing is asking for it")
+		}
+		stop := make(chan struct{})
+		swept := make(chan int)
+		go func() {
+			n := 0
+			for {
+				select {
+				case <-stop:
+					swept <- n
+					return
+				default:
+				}
+				removed, err := atomicfs.Sweep(context.Background(), k.Fs, k.Dir, 0)
+				assert.NoError(t, err)
+				n += len(removed)
+			}
+		}()
+		opts := &atomicfs.Options{NoSync: true}
+		race(8, func(i int) {
+			for round := range 50 {
+				name := k.Join(fmt.Sprint(i))
+				f, err := atomicfs.Create(k.Fs, name, opts)
+				if assert.NoError(t, err) {
+					_, err = f.WriteString("text")
+					assert.NoError(t, err)
+					assert.NoError(t, f.Commit())
+				}
+				b := atomicfs.NewBatch(k.Fs, opts)
+				for n := range 3 {
+					assert.NoError(t, b.WriteFile(k.Join(fmt.Sprint(i, n)), []byte("text"), 0o644))
+				}
+				assert.NoError(t, b.Commit())
+				if round%10 == 0 {
+					left := ".tmp-" + strings.ToLower(fmt.Sprintf("%026s", strings.Repeat("c", i%3)+"bb"))
+					k.WriteFile(t, k.Join(strings.ReplaceAll(left, "0", "a")), "part")
+				}
+			}
+		})
+		close(stop)
+		<-swept
+	})
+}
+
+// A file whose writer has been killed is abandoned; one that is being written in
+// another process is not.
+func TestSweepAfterKill(t *testing.T) {
+	if !canKill {
+		t.Skip("no SIGKILL here")
+	}
+	dir := t.TempDir()
+	k := testfs.Kind{Name: "OsFs", Fs: afero.NewOsFs(), Dir: dir}
+	const kills = 200
+	litter, swept := 0, 0
+	live, liveNamed := start(t, "writer", dir, "live"), start(t, "writer", dir, "named")
+	others := map[string]bool{"other": true, ".tmp-short": true}
+	for name := range others {
+		k.WriteFile(t, k.Join(name), "text")
+	}
+	for i := range kills {
+		how := []string{"named", "unnamed", "batch", "commit"}[i%4]
+		c := start(t, "writer", dir, how)
+		time.Sleep(time.Duration(i%20) * 200 * time.Microsecond)
+		c.kill(t)
+		if i%10 == 9 {
+			before := temporaries(t, dir)
+			removed := sweep(t, k, 0)
+			swept += len(removed)
+			litter += len(before)
+			for _, name := range temporaries(t, dir) {
+				assert.NotContains(t, before, name, "abandoned, and left") // what is new is the live one's
+			}
+		}
+	}
+	live.stop(t)
+	liveNamed.stop(t)
+	assert.Empty(t, temporaries(t, dir))
+	for name := range others {
+		assert.Equal(t, "text", k.ReadFile(t, k.Join(name)))
+	}
+	assert.NotZero(t, swept, "this test shows something only if there was litter")
+	t.Logf("%d temporaries seen after %d kills, %d swept", litter, kills, swept)
+	for _, name := range testfs.Leftovers(t, k.Fs, dir) {
+		if !others[name] {
+			text := k.ReadFile(t, k.Join(name))
+			assert.Equal(t, strings.Repeat(text[:1], len(text)), text, "old or new, whole")
+			assert.Len(t, text, 1<<16)
+		}
+	}
+}
+
+// temporaries lists those in dir that nobody holds a lock of: the live ones of
+// other processes come and go.
+func temporaries(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".tmp-") || e.Name() == ".tmp-short" {
+			continue
+		}
+		if abandonedNow(filepath.Join(dir, e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
