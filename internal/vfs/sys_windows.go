@@ -2,9 +2,7 @@ package vfs
 
 import (
 	"errors"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -12,7 +10,6 @@ import (
 const (
 	noReplace   = 1
 	exchange    = 2
-	unnamedFlag = 0
 	OpenRenames = false // an open file can be neither renamed nor removed
 )
 
@@ -35,26 +32,6 @@ func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags ui
 	return windows.MoveFileEx(old, name, how|windows.MOVEFILE_WRITE_THROUGH)
 }
 
-// in returns the path of name in dir; there are no calls relative to a handle.
-func in(dir *os.File, name string) string {
-	if dir == nil {
-		return name
-	}
-	return filepath.Join(dir.Name(), name)
-}
-
-func linkAt(fromDir *os.File, from string, toDir *os.File, to string) error {
-	return os.Link(in(fromDir, from), in(toDir, to))
-}
-
-func linkUnnamed(_, _ *os.File, _ string) error { return errors.ErrUnsupported }
-
-func chmodAt(dir *os.File, name string, mode uint32) error {
-	return os.Chmod(in(dir, name), fs.FileMode(mode))
-}
-
-func duplicate(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
-
 func tryLock(f *os.File) (bool, error) {
 	const how = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	// Past any contents: a lock on Windows keeps others from the bytes it covers.
@@ -65,10 +42,6 @@ func tryLock(f *os.File) (bool, error) {
 	}
 	return err == nil, err
 }
-
-func device(fs.FileInfo) (uint64, bool) { return 0, false }
-
-func owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
 
 func busy(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||

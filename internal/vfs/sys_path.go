@@ -1,0 +1,37 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// unnamedFlag would ask for a file without a name, which there is none of here.
+const unnamedFlag = 0
+
+// in returns the path of name in dir; there are no calls relative to a handle.
+func in(dir *os.File, name string) string {
+	if dir == nil {
+		return name
+	}
+	return filepath.Join(dir.Name(), name)
+}
+
+func linkAt(fromDir *os.File, from string, toDir *os.File, to string) error {
+	return os.Link(in(fromDir, from), in(toDir, to))
+}
+
+func linkUnnamed(_, _ *os.File, _ string) error { return errors.ErrUnsupported }
+
+func chmodAt(dir *os.File, name string, mode uint32) error {
+	return os.Chmod(in(dir, name), fs.FileMode(mode))
+}
+
+func duplicate(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func device(fs.FileInfo) (uint64, bool) { return 0, false }
+
+func owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
