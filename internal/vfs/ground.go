@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"os"
 	"path/filepath"
 	"reflect"
 
@@ -21,9 +20,9 @@ const (
 // A ground is what stands beneath an Fs.
 type ground struct {
 	kind kind
-	root *os.Root // of a rooted one: the root, if its owner holds it open
-	base string   // of a rooted one: the path below root, or else on the operating system
-	lock any      // the key of the lock that check and act share; nil means none is needed
+	root *rootfs.Fs // of a rooted one: the root, if its owner holds it open
+	base string     // of a rooted one: the path below root, or else on the operating system
+	lock any        // the key of the lock that check and act share; nil means none is needed
 }
 
 // anyMemory is the lock of all that is memory and nothing else: two base paths
@@ -38,7 +37,7 @@ func look(fsys afero.Fs) ground {
 	case *afero.OsFs, afero.OsFs:
 		return ground{kind: osKind}
 	case *rootfs.Fs:
-		return ground{kind: rootedKind, root: f.Root()}
+		return ground{kind: rootedKind, root: f}
 	case *afero.MemMapFs:
 		return ground{kind: memoryKind, lock: anyMemory}
 	case *afero.BasePathFs:

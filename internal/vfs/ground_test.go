@@ -87,6 +87,23 @@ func TestLiar(t *testing.T) {
 	assert.Equal(t, "1", read(t, v, "/a"))
 }
 
+// A thief drops the source, leaves the target as it was and says nil.
+type thief struct{ afero.Fs }
+
+func (t thief) Rename(old, _ string) error { return t.Fs.Remove(old) }
+
+func TestThief(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	v := vfs.On(thief{mem})
+	for _, contents := range []string{"longer", "new"} {
+		write(t, v, "/b", "old")
+		write(t, v, "/a", contents)
+		assert.ErrorIs(t, rename(v, "/a", "/b"), errors.ErrUnsupported, contents)
+		write(t, v, "/a", contents)
+		assert.ErrorIs(t, rename(v, "/a", "/c"), errors.ErrUnsupported, contents)
+	}
+}
+
 // A modest one does it and says that it failed.
 func TestModest(t *testing.T) {
 	spy := testfs.NewSpy(afero.NewMemMapFs())

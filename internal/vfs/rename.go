@@ -65,8 +65,11 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	if from.IsDir() && within(old, name) {
 		return syscall.EINVAL // MemMapFs would lose the tree
 	}
+	if there != nil {
+		there = still(there, "")
+	}
 	err = v.fsys.Rename(old, name)
-	if err := v.moved(old, name, from, err); err != nil {
+	if err := v.moved(old, name, from, there, err); err != nil {
 		return err
 	}
 	// A union makes a parent that only its base has anew in the layer, without a mode.
@@ -76,22 +79,33 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	return nil
 }
 
-// moved reports what came of a rename that returned err.
-func (v FS) moved(old, name string, from fs.FileInfo, err error) error {
+// moved reports what came of a rename of from onto there, if there was anything,
+// that returned err.
+func (v FS) moved(old, name string, from, there fs.FileInfo, err error) error {
 	_, oldErr := v.look(old)
 	now, newErr := v.look(name)
 	gone := errors.Is(oldErr, fs.ErrNotExist)
+	arrived := newErr == nil && alike(now, from) && (there == nil || !same(now, there) || same(from, there))
 	switch {
-	case gone && newErr == nil && now.IsDir() == from.IsDir() && (from.IsDir() || now.Size() == from.Size()):
+	case gone && arrived:
 		return nil // also if the call said otherwise: the file is where it was to go
 	case err != nil:
 		return err
-	case oldErr == nil, errors.Is(newErr, fs.ErrNotExist):
-		// It said nil and moved nothing, or left a copy behind.
+	case oldErr == nil, errors.Is(newErr, fs.ErrNotExist), newErr == nil && !arrived:
+		// It said nil and moved nothing, left a copy behind, or lost the file.
 		return &refusal{"this file system did not rename it", errors.ErrUnsupported}
 	}
 	return nil // a look that failed says nothing against it
 }
+
+// alike reports whether a and b may describe one file before and after a rename,
+// which may change its times.
+func alike(a, b fs.FileInfo) bool {
+	return a.IsDir() == b.IsDir() && (a.IsDir() || a.Size() == b.Size())
+}
+
+// same reports whether nothing tells a and b apart.
+func same(a, b fs.FileInfo) bool { return alike(a, b) && a.ModTime().Equal(b.ModTime()) }
 
 // within reports whether name lies below dir.
 func within(dir, name string) bool {

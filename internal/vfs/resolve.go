@@ -14,8 +14,10 @@ import (
 // absolute path of their target, which a root never follows, also where it lies
 // below the base.
 func (v FS) pinRooted(name string, follow bool) (*Place, error) {
-	top := v.root
-	if top == nil {
+	var top *os.Root
+	if v.root != nil {
+		top = v.root.Root()
+	} else {
 		var err error
 		if top, err = openRoot(v.base); err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 // the one call: a directory held open would need somebody to close it.
 func rooted[T any](v FS, fn func(r *rootfs.Fs) (T, error)) (T, error) {
 	if v.root != nil {
-		return fn(rootfs.New(v.root))
+		return fn(v.root)
 	}
 	r, err := rootfs.Open(v.base)
 	if err != nil {
@@ -37,7 +37,7 @@ func (v FS) real(name string) string {
 	case v.kind != rootedKind:
 		return name
 	case v.root != nil:
-		return filepath.Join(v.root.Name(), v.base, name)
+		return filepath.Join(v.root.Root().Name(), v.base, name)
 	}
 	return filepath.Join(v.base, name)
 }

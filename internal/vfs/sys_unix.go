@@ -72,7 +72,7 @@ func owner(info fs.FileInfo) (uid, gid int, ok bool) {
 
 // busy reports whether err may pass by itself.
 func busy(err error) bool {
-	switch err {
+	switch err { //nolint:errorlint // a bare errno
 	case syscall.EBUSY, syscall.ENOTEMPTY, syscall.EEXIST, syscall.EINTR, syscall.ETXTBSY:
 		return true
 	}

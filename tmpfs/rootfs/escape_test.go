@@ -152,7 +152,7 @@ func TestEscapes(t *testing.T) {
 			before := p.snapshot(t)
 			err := escape(open(t, p.base))
 			require.ErrorIs(t, err, fs.ErrInvalid)
-			assert.ErrorContains(t, err, "path escapes from the root")
+			assert.ErrorContains(t, err, "path escapes from its base")
 			assert.NotContains(t, err.Error(), p.outer, "the error shows where the root is")
 			shape(t, err)
 			assert.Equal(t, before, p.snapshot(t))

@@ -45,8 +45,8 @@ func Example() {
 	// Output:
 	// <nil>
 	// hello <nil>
-	// open ../../etc/passwd: path escapes from the root: invalid argument
-	// open /link: path escapes from the root: invalid argument true
+	// open ../../etc/passwd: path escapes from its base
+	// open /link: path escapes from its base true
 }
 
 func ExampleNew() {

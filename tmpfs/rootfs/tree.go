@@ -2,7 +2,6 @@ package rootfs
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -16,7 +15,12 @@ import (
 
 // errEscapes is the one error of every way out, so that a caller need not know
 // whether a name was refused for its ".." or for a link on the way.
-var errEscapes = fmt.Errorf("path escapes from the root: %w", fs.ErrInvalid)
+var errEscapes error = escape{}
+
+type escape struct{}
+
+func (escape) Error() string { return "path escapes from its base" }
+func (escape) Unwrap() error { return fs.ErrInvalid }
 
 // A tree is the afero.Fs. Its methods do what those of os.Root do, with names
 // and errors as the package promises them.
