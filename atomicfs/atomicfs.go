@@ -1,5 +1,76 @@
 // Package atomicfs puts files and directories in place so that a reader, and a
 // crash, see the old contents or the new and nothing between.
+//
+//	err := atomicfs.WriteFile(fsys, "etc/app.json", data, 0o644)
+//
+// WriteFile, WriteReader and WriteFunc write a whole file; Update changes one by
+// its contents; Create is for writing in steps:
+//
+//	f, err := atomicfs.Create(fsys, name, nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer f.Close() // discards it, unless it was committed
+//	...
+//	return f.Commit()
+//
+// A Batch writes many files and waits for the disk once. Commit, CommitNew and
+// CommitDir give a temporary of package tmpfs its real name. NewFs makes code
+// atomic that knows only afero. Sweep removes what killed writers have left.
+//
+// # What happens
+//
+// The destination is resolved: links are followed, its directory is held open, so
+// that one which is renamed or swapped meanwhile diverts nothing. The contents go
+// to a temporary in that directory. Then, in this order: owner, mode, sync of the
+// file, close, rename, sync of the directory. Nothing touches the destination by
+// its name after the rename.
+//
+// A file that exists keeps its permission bits, and its owner and group where the
+// process may give them; set-id bits are dropped. Other names of it (hard links)
+// keep the old contents. Access control lists and extended attributes of the old
+// file are not kept. A new file has the mode asked for, less what the umask and
+// the directory's default access control list take away.
+//
+// # Errors
+//
+// An error means that the old contents are in place, whole, and that the
+// temporary is gone, with one exception: ErrNotDurable says that the new contents
+// are in place and may not survive a power cut. If the temporary could not be
+// removed either, the error says that too, and Sweep will find it. Parent
+// directories that were made stay. Errors are *fs.PathError with the name that the
+// caller used.
+//
+// A sync that failed is not repeated: the system may have dropped what it could
+// not write, and would then say that all is well.
+//
+// # Promises
+//
+// Whether readers see the old contents or the new and nothing between; whether what
+// was acknowledged survives a power cut; whether of several processes one alone
+// gets past NoReplace. Where it says yes, there is a test.
+//
+//	Fs                               replaces atomically  survives a power cut  NoReplace between processes
+//	OsFs, rootfs, BasePathFs(OsFs):
+//	  Linux: ext4, xfs, btrfs        yes                  yes                   yes
+//	  Linux: tmpfs                   yes                  no: it is memory      yes
+//	  macOS, BSD                     not tested           not tested            not tested
+//	  Windows                        not tested           not tested            not tested
+//	  NFS, SMB and other networks    not tested           not tested            not tested
+//	MemMapFs, BasePathFs(MemMapFs)   yes                  no: it is memory      no: within this process, yes
+//	CopyOnWriteFs, CacheOnReadFs     within this process  not tested            no: within this process, yes
+//	sftpfs, gcsfs and the like       not tested           not tested            not tested
+//	any other Fs over one of these   as its calls are     as its calls are      no: within this process, yes
+//
+// CacheOnReadFs renames in its base and then in its cache: what reads the base
+// itself is ahead for that moment, and behind a cache that outlives a crash.
+// Object stores have no rename; through afero they copy.
+//
+// Not promised anywhere: that a file which is a mount point can be replaced (the
+// error is EBUSY, and the old contents stay); that two files of a Batch get in
+// place together; that an Update of another process waits; that somebody who has
+// the old file open sees the new one; that the temporary can be written where the
+// directory may not be (the directory must be writable, not the file).
 package atomicfs
 
 import (

@@ -148,6 +148,7 @@ func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 	if stays {
 		return nil
 	}
+	w.closed = true
 	h.Unlock() // its descriptor goes too: the lock of the directory stands for it
 	if err := w.file.CloseHandle(); err != nil {
 		return fail("write", w.name, err)

@@ -35,7 +35,7 @@ func CommitFile(f *tmpfs.File, name string, opts *Options) error {
 		return err
 	}
 	defer func() { _ = t.Close() }() // open for reading: there is nothing that it could fail to write
-	if err := (&pending{t, f}).adopt(); err != nil {
+	if err := (&pending{target: t, file: f}).adopt(); err != nil {
 		return fail("commit", name, err)
 	}
 	return nil
@@ -61,11 +61,13 @@ func (p *pending) adopt() error {
 	if p.file.Name() == "" && p.handle().Name() != "" {
 		return errors.ErrUnsupported // it had a name once, and cannot have one again
 	}
+	_, err := p.handle().Stat()
+	p.closed = errors.Is(err, fs.ErrClosed)
 	h, err := p.open()
 	if err != nil {
 		return err
 	}
-	if h != p.handle() {
+	if p.closed {
 		defer func() { _ = h.Close() }()
 	}
 	was, err := h.Stat()

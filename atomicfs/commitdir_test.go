@@ -162,6 +162,7 @@ func TestCommitDirSyncFails(t *testing.T) {
 
 // A reader sees the old tree or the new one at every moment.
 func TestCommitDirReaders(t *testing.T) {
+	inMemory(t)
 	eachWithLinks(t, func(t *testing.T, k testfs.Kind) {
 		name := k.Join("site")
 		d := tree(t, k.Fs, k.Dir, "0")

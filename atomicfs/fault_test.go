@@ -27,6 +27,7 @@ var faulty = []string{"OsFs", "MemMapFs", "CopyOnWriteFs"}
 // the old contents or the new, whole; if op returned nil, the new; and if nothing
 // failed any more while it cleaned up, nothing else is left.
 func eachFault(t *testing.T, exists bool, op func(fsys afero.Fs, name string) error) {
+	inMemory(t)
 	for _, k := range testfs.Kinds(t) {
 		if !strings.Contains(strings.Join(faulty, " "), k.Name) {
 			continue
@@ -162,6 +163,7 @@ func TestFaultsOfNewFs(t *testing.T) {
 
 // What fails while parents are made leaves none that is not durable.
 func TestFaultsOfParents(t *testing.T) {
+	inMemory(t)
 	for _, k := range testfs.Kinds(t) {
 		if k.Name != "OsFs" && k.Name != "MemMapFs" {
 			continue
@@ -188,6 +190,7 @@ func TestFaultsOfParents(t *testing.T) {
 
 // A sweep with a failing call removes no more than it should.
 func TestFaultsOfSweep(t *testing.T) {
+	inMemory(t)
 	abandoned := ".tmp-" + strings.Repeat("a", 26)
 	for _, k := range testfs.Kinds(t) {
 		if k.Name != "OsFs" && k.Name != "MemMapFs" {

@@ -32,6 +32,17 @@ func canChown(t *testing.T) bool {
 	return runtime.GOOS != "windows" && os.Geteuid() == 0
 }
 
+// inMemory lets the temporary directories of the test be in a file system in
+// memory, if there is one: for tests that sync thousands of times, to see what is
+// asked of the disk and not what the disk does.
+func inMemory(t *testing.T) {
+	t.Helper()
+	if dir, err := os.MkdirTemp("/dev/shm", "probe-*"); err == nil {
+		_ = os.Remove(dir)
+		t.Setenv("TMPDIR", "/dev/shm")
+	}
+}
+
 // child runs this binary as the child of that name, and returns what it prints.
 func child(t *testing.T, name string, args ...string) string {
 	t.Helper()

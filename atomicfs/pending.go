@@ -15,7 +15,8 @@ import (
 // A pending is a temporary on its way to its target.
 type pending struct {
 	*target
-	file *tmpfs.File
+	file   *tmpfs.File
+	closed bool // its handle is
 }
 
 // pattern makes names of the same length whatever the target is called, so that
@@ -34,7 +35,7 @@ var alive struct {
 func (t *target) begin() (*pending, error) {
 	// A file that never had a name leaves nothing if its writer is killed.
 	if f := t.unnamed(); f != nil {
-		p := &pending{t, f}
+		p := &pending{target: t, file: f}
 		if _, err := p.handle().Lock(); err != nil && !vfs.Unsupported(err) {
 			return nil, errors.Join(err, p.discard())
 		}
@@ -96,7 +97,7 @@ func (t *target) named() (*pending, error) {
 		return nil, err
 	}
 	alive.names.Store(filepath.Base(f.Name()), nil)
-	return &pending{t, f}, nil
+	return &pending{target: t, file: f}, nil
 }
 
 // claim locks the file, so that other processes see that its writer lives. It
@@ -152,7 +153,7 @@ func (p *pending) settle() error {
 		// a crash that the data did not.
 		err = h.Sync()
 	}
-	if h != p.handle() {
+	if p.closed {
 		err = errors.Join(err, h.Close())
 	}
 	return err
@@ -160,9 +161,8 @@ func (p *pending) settle() error {
 
 // open returns the handle, or another one if that is closed.
 func (p *pending) open() (*vfs.File, error) {
-	h := p.handle()
-	if _, err := h.Stat(); !errors.Is(err, fs.ErrClosed) || p.file.Name() == "" {
-		return h, err
+	if !p.closed {
+		return p.handle(), nil
 	}
 	v := vfs.On(p.file.Fs())
 	h, err := v.Open(p.file.Name())
@@ -179,7 +179,13 @@ func (p *pending) rename() error {
 		return err
 	}
 	temporary := p.file.Name()
-	if err := p.file.KeepAt(p.Place, p.o.NoReplace); err != nil {
+	// A file without a name takes a free place at once, and has no name in between.
+	exclusive := p.o.NoReplace || p.free && temporary == ""
+	err := p.file.KeepAt(p.Place, exclusive)
+	if errors.Is(err, fs.ErrExist) && !p.o.NoReplace {
+		err = p.file.KeepAt(p.Place, false) // it is not free any more
+	}
+	if err != nil {
 		return err
 	}
 	p.release(temporary)

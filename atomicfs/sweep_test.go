@@ -157,6 +157,7 @@ func TestSweepBesideWriters(t *testing.T) {
 }
 
 func sweepBesideWriters(t *testing.T) {
+	inMemory(t)
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		if !k.OS && !strings.Contains(k.Name, "MemMapFs") {
 			t.Skip("where age decides, an age of nothing is asking for it")
@@ -179,7 +180,7 @@ func sweepBesideWriters(t *testing.T) {
 		}()
 		opts := &atomicfs.Options{NoSync: true}
 		race(8, func(i int) {
-			for round := range 50 {
+			for round := range 20 {
 				name := k.Join(fmt.Sprint(i))
 				f, err := atomicfs.Create(k.Fs, name, opts)
 				if assert.NoError(t, err) {

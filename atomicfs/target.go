@@ -17,7 +17,7 @@ type target struct {
 	o    Options     // with the defaults put in: a Perm of 0 is a mode of 0
 	name string      // as the caller wrote it
 	old  fs.FileInfo // the regular file, as it was when last seen; nil if none was
-	free bool        // there was nothing when last seen, no link either
+	free bool        // there was nothing when last looked, no link either
 }
 
 // A refusal is a reason of our own that is a case of fs.ErrInvalid.
@@ -31,14 +31,35 @@ const errIrregular = refusal("not a regular file")
 // find returns the target name. If parents is set, missing parents are made, and
 // made durable.
 func find(v vfs.FS, name string, o Options, parents bool) (*target, error) {
-	p, err := pin(v, name, o, o.follows(), parents)
+	// Most names are no links: to look first saves a look.
+	t, err := findAt(v, name, o, false, parents)
+	if errors.Is(err, errIsLink) {
+		t, err = findAt(v, name, o, true, parents)
+	}
 	if err != nil {
 		return nil, fail("create", name, err)
 	}
+	return t, nil
+}
+
+// errIsLink says that a link is to be followed.
+var errIsLink = errors.New("is a link")
+
+func findAt(v vfs.FS, name string, o Options, follow, parents bool) (*target, error) {
+	p, err := pin(v, name, o, follow, parents)
+	if err != nil {
+		return nil, err
+	}
 	t := &target{Place: p, o: o, name: name}
-	if err := t.look(); err != nil {
+	info, err := t.Lstat()
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 && o.follows() && !follow {
+		err = errIsLink
+	} else {
+		err = t.saw(info, err)
+	}
+	if err != nil {
 		_ = p.Close()
-		return nil, fail("create", name, err)
+		return nil, err
 	}
 	return t, nil
 }

@@ -72,11 +72,15 @@ func (d *demo) temporaryDirectory(_ context.Context, s *section) error {
 }
 
 func (d *demo) workDirectory(_ context.Context, s *section) error {
+	if d.disk == "" && d.in.size > memoryMost {
+		s.omitted = fmt.Sprintf("the directory is %s, too much to keep in memory", byteSize(d.in.size))
+		return nil
+	}
 	const report = "out/report.txt"
 	var dir string
 	err := workdir.With(d.fsys, nil, func(w *workdir.Dir) error {
 		dir = w.Path()
-		if err := w.CopyFS(os.DirFS(d.in.tree)); err != nil {
+		if err := w.CopyFS(d.in.tree); err != nil {
 			return err
 		}
 		copied, err := countFiles(w, string(os.PathSeparator))

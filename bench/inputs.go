@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,8 @@ import (
 type inputs struct {
 	config  []byte   // a JSON document
 	uploads []upload // regular files, small and large
-	tree    string   // a directory
+	tree    plainFS  // a directory
+	size    int64    // of all files in tree
 }
 
 // An upload is a regular file of the operating system.
@@ -52,8 +54,8 @@ func gather(ctx context.Context, named []string, dir string, m *meter) (*inputs,
 	if in.config == nil {
 		in.config, err = os.ReadFile(filepath.Join(dir, "config.json"))
 	}
-	if in.tree == "" {
-		in.tree = filepath.Join(dir, "tree")
+	if in.tree.FS == nil {
+		err = errors.Join(err, in.add(ctx, filepath.Join(dir, "tree"), m))
 	}
 	if len(in.uploads) == 0 {
 		err = errors.Join(err, in.add(ctx, filepath.Join(dir, "upload.bin"), m))
@@ -69,11 +71,12 @@ func (in *inputs) add(ctx context.Context, path string, m *meter) error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		if in.tree != "" {
-			return fmt.Errorf("%s: one directory is enough, and there is %s", path, in.tree)
+		if in.tree.FS != nil {
+			return fmt.Errorf("%s: one directory is enough", path)
 		}
-		in.tree = path
-		return nil
+		in.tree = plainFS{os.DirFS(path)}
+		in.size, err = in.tree.size()
+		return err
 	case !info.Mode().IsRegular():
 		return &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
 	}
@@ -119,6 +122,30 @@ func describe(ctx context.Context, path string, size int64, m *meter) (upload, e
 	sum := sha256.New()
 	n64, err := io.Copy(sum, &meteredReader{ctx: ctx, r: f, meter: m, total: size})
 	return upload{path, filepath.Base(path), n64, hex.EncodeToString(sum.Sum(nil)), media}, err
+}
+
+// A plainFS is a directory without what only the operating system has, such as
+// links and devices.
+type plainFS struct{ fs.FS }
+
+func (p plainFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(p.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() && !e.Type().IsRegular() }), err
+}
+
+// size returns the size of all files.
+func (p plainFS) size() (n int64, err error) {
+	err = fs.WalkDir(p, ".", func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			n += info.Size()
+		}
+		return err
+	})
+	return n, err
 }
 
 // madeUpload is the size of the upload that is made when none is named.

@@ -77,7 +77,8 @@ func TestNamedFilesAreUsed(t *testing.T) {
 	empty := write("empty", "")
 	again := write("twice/page.html", "<html></html>")
 	write("tree/one", "1")
-	write("tree/sub/two", "2")
+	two := write("tree/sub/two", "2")
+	_ = os.Symlink(two, filepath.Join(dir, "tree", "link")) // where there are links, one is not copied
 
 	status, out, errs := bench(t, makers, config, page, empty, again, filepath.Join(dir, "tree"))
 	assert.Zero(t, status, "%s%s", out, errs)

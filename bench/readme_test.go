@@ -41,6 +41,25 @@ func goRun(t *testing.T, program string) string {
 	return string(out)
 }
 
+// around is what an example of the README leaves out.
+const around = `package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/afero"
+	"github.com/tempkit/tempkit/workdir/staging"
+)
+
+func main() {
+	ctx, fsys, body := context.Background(), afero.NewMemMapFs(), strings.NewReader("hello")
+	%s
+}
+`
+
 func TestReadmeExamplesRun(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -48,7 +67,7 @@ func TestReadmeExamplesRun(t *testing.T) {
 	require.NotEmpty(t, blocks)
 	for i, block := range blocks {
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
-			program := string(block[1])
+			program := fmt.Sprintf(around, block[1])
 			var want strings.Builder
 			for _, m := range prints.FindAllStringSubmatch(program, -1) {
 				want.WriteString(m[1] + "\n")

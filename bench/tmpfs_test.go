@@ -93,46 +93,48 @@ func temporaries(b *testing.B, all []temporary, dir func(b *testing.B) string) {
 // machine does falls on all alike. It reports medians as multiples of that of the
 // last one, and that in nanoseconds.
 func BenchmarkRatio(b *testing.B) {
+	b.Run("of=named/entries=0", func(b *testing.B) { ratio(b, named, b.TempDir()) })
+	b.Run("of=named/entries=100000", func(b *testing.B) { ratio(b, named, crowded(b)) })
+	b.Run("of=anonymous/entries=0", func(b *testing.B) { ratio(b, anonymous, b.TempDir()) })
+}
+
+func ratio(b *testing.B, all []temporary, dir string) {
 	const turn = 16
-	for name, all := range map[string][]temporary{"named": named, "anonymous": anonymous} {
-		b.Run("of="+name, func(b *testing.B) {
-			dir, took := b.TempDir(), make([][]float64, len(all))
-			for n := 0; b.Loop(); n++ {
-				for i := range all {
-					i := (i + n) % len(all) // nobody is always first
-					begin := time.Now()
-					for range turn {
-						fails(b, all[i].make(dir))
-					}
-					took[i] = append(took[i], float64(time.Since(begin))/turn)
-				}
+	took := make([][]float64, len(all))
+	for n := 0; b.Loop(); n++ {
+		for i := range all {
+			i := (i + n) % len(all) // nobody is always first
+			begin := time.Now()
+			for range turn {
+				fails(b, all[i].make(dir))
 			}
-			last := len(all) - 1
-			for i := range all {
-				slices.Sort(took[i])
-			}
-			base := took[last][len(took[last])/2]
-			for i, t := range all[:last] {
-				b.ReportMetric(took[i][len(took[i])/2]/base, t.impl+"/"+all[last].impl)
-			}
-			b.ReportMetric(base, all[last].impl+"-ns")
-		})
+			took[i] = append(took[i], float64(time.Since(begin))/turn)
+		}
 	}
+	median := func(i int) float64 {
+		slices.Sort(took[i])
+		return took[i][len(took[i])/2]
+	}
+	last := len(all) - 1
+	for i, t := range all[:last] {
+		b.ReportMetric(median(i)/median(last), t.impl+"/"+all[last].impl)
+	}
+	b.ReportMetric(median(last), all[last].impl+"-ns")
+}
+
+// crowded returns a directory that has 100,000 entries.
+func crowded(b *testing.B) string {
+	const entries = 100_000
+	dir := b.TempDir()
+	for i := range entries {
+		fails(b, os.WriteFile(filepath.Join(dir, fmt.Sprintf("crowd-%026d", i)), nil, 0o600))
+	}
+	return dir
 }
 
 func BenchmarkNamed(b *testing.B) { temporaries(b, named, (*testing.B).TempDir) }
 
 func BenchmarkAnonymous(b *testing.B) { temporaries(b, anonymous, (*testing.B).TempDir) }
-
-// BenchmarkCrowd is BenchmarkNamed in a directory that has 100,000 entries.
-func BenchmarkCrowd(b *testing.B) {
-	const entries = 100_000
-	crowd := b.TempDir()
-	for i := range entries {
-		fails(b, os.WriteFile(filepath.Join(crowd, fmt.Sprintf("crowd-%026d", i)), nil, 0o600))
-	}
-	temporaries(b, named, func(*testing.B) string { return crowd })
-}
 
 // BenchmarkMemory is on MemMapFs, beside what afero offers.
 func BenchmarkMemory(b *testing.B) {
@@ -159,34 +161,40 @@ func BenchmarkMemory(b *testing.B) {
 	}, func(*testing.B) string { return "/dir" })
 }
 
-// BenchmarkDir is a directory with a file in it, made and removed.
+// BenchmarkDir is a directory with files in it, made and removed.
 func BenchmarkDir(b *testing.B) {
-	temporaries(b, []temporary{
-		{"tmpfs", func(dir string) error {
-			d, err := tmpfs.Mkdir(osFs, &tmpfs.Options{Dir: dir})
-			if err != nil {
-				return err
-			}
-			f, err := d.Create("/file")
-			if err == nil {
-				err = f.Close()
-			}
-			if cerr := d.Close(); err == nil {
-				err = cerr
-			}
-			return err
-		}},
-		{"os", func(dir string) error {
-			name, err := os.MkdirTemp(dir, "tmp-*")
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(filepath.Join(name, "file"), nil, 0o600); err != nil {
-				return err
-			}
-			return os.RemoveAll(name)
-		}},
-	}, (*testing.B).TempDir)
+	for _, files := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("files=%d", files), func(b *testing.B) {
+			temporaries(b, []temporary{
+				{"tmpfs", func(dir string) error {
+					return tmpfs.WithDir(osFs, &tmpfs.Options{Dir: dir}, func(d *tmpfs.Dir) error {
+						for i := range files {
+							f, err := d.Create(fmt.Sprint("/", i))
+							if err != nil {
+								return err
+							}
+							if err := f.Close(); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+				}},
+				{"os", func(dir string) error {
+					name, err := os.MkdirTemp(dir, "tmp-*")
+					if err != nil {
+						return err
+					}
+					for i := range files {
+						if err := os.WriteFile(name+fmt.Sprint("/", i), nil, 0o600); err != nil {
+							return err
+						}
+					}
+					return os.RemoveAll(name)
+				}},
+			}, (*testing.B).TempDir)
+		})
+	}
 }
 
 // BenchmarkRead opens, reads and closes a file of 4 KiB that is one level deep.

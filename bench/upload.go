@@ -17,7 +17,8 @@ import (
 // spoolMemory is what a spool holds in memory unless it is told otherwise.
 const spoolMemory = 1 << 20
 
-// memoryMost is the largest upload that is put on a kind that keeps it in memory.
+// memoryMost is the largest upload, and the largest directory, that is put on a
+// kind that keeps it in memory.
 const memoryMost = 64 << 20
 
 func (d *demo) upload(ctx context.Context, s *section, u upload) error {

@@ -228,7 +228,7 @@ var ofGo = []conformanceCase{
 				p := make([]byte, 700)
 				n, err := r.Read(p)
 				got = append(got, p[:n]...)
-				if err != io.EOF {
+				if !errors.Is(err, io.EOF) {
 					require.NoError(t, err)
 				}
 			}

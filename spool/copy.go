@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/bits"
 	"os"
+
+	"github.com/tempkit/tempkit/tmpfs"
 )
 
 const (
@@ -56,7 +58,7 @@ func (h *handle) appetite() (least int, room int64) {
 	defer h.mu.RUnlock()
 	least, room = 1, math.MaxInt64
 	if h.spilled {
-		least = gatherSize
+		least = gatherMost
 	}
 	if h.maxSize > 0 {
 		room = h.maxSize - h.off
@@ -139,11 +141,14 @@ func fileOf(r io.Reader) (*os.File, int64) {
 	if l, ok := r.(*io.LimitedReader); ok {
 		r, left = l.R, min(left, l.N)
 	}
-	f, ok := r.(*os.File)
-	if under, is := r.(interface{ OSFile() (*os.File, bool) }); is {
-		f, ok = under.OSFile()
+	var f *os.File
+	switch r := r.(type) { // by type: what embeds a file may count or change what it reads
+	case *os.File:
+		f = r
+	case *tmpfs.File:
+		f, _ = r.OSFile()
 	}
-	if !ok || f == nil {
+	if f == nil {
 		return nil, 0
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {

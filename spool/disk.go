@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	straight   = 64 << 10 // writes from this size on are not gathered
-	gatherSize = maxPage
+	straight    = 64 << 10 // writes from this size on are not gathered
+	gatherLeast = 4 << 10  // the sizes of the page that gathers
+	gatherMost  = maxPage
 )
 
 // A diskFile is a temporary file that holds contents, with small writes gathered
@@ -29,6 +30,7 @@ type diskFile struct {
 
 	gathered *page // nil while there is nothing in it
 	from, to int64 // the offsets that it holds
+	next     int   // how large the next one is, once one has been full
 
 	// shared is set once OSFile has given os away: others read, write and seek it
 	// from then on, so nothing is gathered, and size and offset are asked for.
@@ -108,24 +110,34 @@ func (d *diskFile) writeAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// gather takes as much of p as there is room for in the page. A page ends where
-// one aligned to its size would, and takes only what adjoins or overwrites what
-// it has; else it is written first, and if that fails nothing of p is taken.
+// gather takes as much of p as there is room for in the page, which takes only
+// what adjoins or overwrites what it has. Else that is written first, and if that
+// fails nothing of p is taken. Each page that has been filled makes the next one
+// larger, so that thousands of files with little in them hold little.
 func (d *diskFile) gather(p []byte, off int64) (int, error) {
-	if d.gathered != nil && (off < d.from || off > d.to || off == d.from/gatherSize*gatherSize+gatherSize) {
+	if d.gathered != nil && (off < d.from || off > d.to || off == d.end()) {
+		if off == d.end() {
+			d.next = min(2*len(d.gathered.b), gatherMost)
+		}
 		if err := d.flush(); err != nil {
 			return 0, err
 		}
 	}
 	if d.gathered == nil {
-		d.gathered = newPage(gatherSize)
+		d.gathered = newPage(int64(max(d.next, gatherLeast)))
 		d.from, d.to = off, off
 	}
-	room := d.from/gatherSize*gatherSize + gatherSize - d.from
-	n := copy(d.gathered.b[off-d.from:room], p)
+	n := copy(d.gathered.b[off-d.from:d.end()-d.from], p)
 	d.to = max(d.to, off+int64(n))
 	d.size = max(d.size, d.to)
 	return n, nil
+}
+
+// end returns where the page ends: where one would that is aligned to its size,
+// as the kernel's are.
+func (d *diskFile) end() int64 {
+	n := int64(len(d.gathered.b))
+	return d.from/n*n + n
 }
 
 // flush writes what is gathered. What could not be written stays.
@@ -187,8 +199,9 @@ func (d *diskFile) stored(p []byte, off int64) (n int) {
 func (d *diskFile) each(fn func(p []byte, off int64) error) error {
 	pg := newPage(maxPage)
 	defer pg.free()
-	for off := int64(0); off < d.size; {
-		p := pg.b[:min(maxPage, d.size-off)]
+	size := d.length()
+	for off := int64(0); off < size; {
+		p := pg.b[:min(maxPage, size-off)]
 		n, err := d.readAt(p, off)
 		if err != nil {
 			return err

@@ -217,6 +217,56 @@ func ExampleFile_Spill() {
 	// hello false <nil>
 }
 
+func ExampleSpillError() {
+	disk := afero.NewMemMapFs()
+	f := spool.New(disk, &spool.Options{MaxMemory: 5, Temp: tmpfs.Options{Dir: "/var/spool"}})
+	defer func() { _ = f.Close() }()
+	fmt.Fprint(f, "12345")
+
+	n, err := f.Write([]byte("6"))
+	var spill *spool.SpillError
+	fmt.Println(n, errors.As(err, &spill), errors.Is(err, fs.ErrNotExist))
+	_ = disk.MkdirAll("/var/spool", 0o700)
+	n, err = f.Write([]byte("6")) // the same call again
+	fmt.Println(n, err, f.Size())
+	// Output:
+	// 0 true true
+	// 1 <nil> 6
+}
+
+func ExampleFile_Spilled() {
+	f := spool.New(afero.NewMemMapFs(), &spool.Options{MaxMemory: 3})
+	defer func() { _ = f.Close() }()
+	_, _ = f.Seek(100, io.SeekStart)
+	fmt.Println(f.Spilled()) // a seek stores nothing
+	_, _ = f.Write([]byte("x"))
+	fmt.Println(f.Spilled())
+	// Output:
+	// false
+	// true
+}
+
+func ExampleFile_Size() {
+	f := spool.New(afero.NewMemMapFs(), nil)
+	defer func() { _ = f.Close() }()
+	_, _ = f.WriteAt([]byte("end"), 1000)
+	fmt.Println(f.Size())
+	// Output: 1003
+}
+
+func ExampleFile_Close() {
+	f := spool.New(afero.NewMemMapFs(), nil)
+	fmt.Fprint(f, "hello")
+	fmt.Println(f.Close())
+	fmt.Println(f.Close())
+	_, err := f.Read(nil)
+	fmt.Println(errors.Is(err, fs.ErrClosed))
+	// Output:
+	// <nil>
+	// <nil>
+	// true
+}
+
 func ExampleFile_Bytes() {
 	f := spool.New(afero.NewMemMapFs(), nil)
 	defer func() { _ = f.Close() }()

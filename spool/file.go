@@ -19,6 +19,8 @@ type File struct {
 }
 
 // Close discards the contents. A second Close returns nil.
+//
+// If the disk file could not be removed, Close says so, and may be called again.
 func (f *File) Close() error { return f.h.Close() }
 
 // ReadFrom writes what r has left, until EOF. If that would pass
@@ -120,18 +122,18 @@ func (f *File) OSFile() (*os.File, error) {
 	return h.file.os, nil
 }
 
-// Reset empties the spool and takes it back to memory. It is empty also if there
-// is an error, which says that the disk file could not be removed.
+// Reset empties the spool and takes it back to memory. If the disk file could not
+// be removed, the spool is of no more use, and Close tries again.
 func (f *File) Reset() error {
 	h := &f.h
 	if err := h.begin("reset"); err != nil {
 		return err
 	}
 	defer h.mu.Unlock()
+	if err := h.drop(); err != nil {
+		return h.fail("reset", err)
+	}
 	h.off, h.name = 0, ""
 	h.touch()
-	if err := h.drop(); err != nil {
-		return h.fail("close", err)
-	}
 	return nil
 }

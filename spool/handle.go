@@ -179,6 +179,7 @@ func (h *handle) Stat() (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer h.end()
+	foreign := h.touched == 0 && h.modified == 0 // nothing was written by this spool
 	i := &info{name: h.name, size: h.size(), modified: h.modTime(), mode: h.temp.Perm & fs.ModePerm}
 	if i.mode == 0 {
 		i.mode = 0o600
@@ -194,7 +195,8 @@ func (h *handle) Stat() (fs.FileInfo, error) {
 		return nil, h.fail("stat", err)
 	}
 	i.mode, i.sys = under.Mode(), under.Sys()
-	if h.file.shared {
+	if h.file.shared || foreign {
+		h.modified = 0
 		i.modified = under.ModTime()
 	}
 	return i, nil
@@ -240,15 +242,19 @@ func (h *handle) Name() string {
 	return h.name
 }
 
-// Close discards the contents, unless a Reader still reads them.
-func (h *handle) Close() error {
+// Close discards the contents, unless a Reader still reads them. If it could not
+// remove the disk file, it tries again when it is called again.
+func (h *handle) Close() (err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
-		return nil
+	switch {
+	case !h.closed:
+		h.closed = true
+		err = h.leave()
+	case h.users == 0:
+		err = h.drop()
 	}
-	h.closed = true
-	if err := h.leave(); err != nil {
+	if err != nil {
 		return h.fail("close", err)
 	}
 	return nil

@@ -99,6 +99,25 @@ func TestManySmallSpools(t *testing.T) {
 	}
 }
 
+// What is gathered in front of the disk is in proportion to what is there.
+func TestManySmallSpoolsOnDisk(t *testing.T) {
+	const count, size = 500, 2 << 10
+	files := make([]*spool.File, count)
+	opts := &spool.Options{MaxMemory: -1, Temp: tmpfs.Options{Dir: t.TempDir()}}
+	n := allocated(t, func() {
+		for i := range files {
+			files[i] = spool.New(afero.NewOsFs(), opts)
+			_, err := files[i].Write(text(size))
+			require.NoError(t, err)
+		}
+	})
+	assert.Less(t, n, int64(count*16<<10))
+	for _, f := range files {
+		requireContents(t, text(size), f)
+		require.NoError(t, f.Close())
+	}
+}
+
 // Growing copies nothing: all that is allocated is there in the end.
 func TestMemoryIsThatOfTheContents(t *testing.T) {
 	const size = 64 << 20

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/tempkit/tempkit/internal/testfs"
 	"github.com/tempkit/tempkit/spool"
 	"github.com/tempkit/tempkit/tmpfs"
 )
@@ -31,14 +32,11 @@ type reports interface {
 	Helper()
 }
 
-func newPair(t reports, dir string, opts spool.Options) *pair {
+// newPair returns an empty pair, whose os.File is in dir.
+func newPair(t reports, dir string, disk afero.Fs, opts spool.Options) *pair {
 	t.Helper()
 	file, err := os.CreateTemp(dir, "oracle-*")
 	require.NoError(t, err)
-	var disk afero.Fs = afero.NewOsFs()
-	if opts.Temp.Dir == "" {
-		disk = afero.NewMemMapFs()
-	}
 	return &pair{spool: spool.New(disk, &opts), file: file}
 }
 
@@ -73,12 +71,20 @@ var ops = []struct {
 	{"ReadFrom", func(_ *pair, f afero.File, n int, _ int64, data []byte) string {
 		return say(f.(io.ReaderFrom).ReadFrom(&slow{data: data, most: n/3 + 1}))
 	}},
-	{"Read", func(_ *pair, f afero.File, n int, _ int64, _ []byte) string { return read(f, n) }},
-	{"ReadAt", func(_ *pair, f afero.File, n int, off int64, _ []byte) string { return readAt(f, n, off) }},
+	{"Read", func(_ *pair, f afero.File, n int, _ int64, _ []byte) string {
+		b := unread(n)
+		m, err := f.Read(b)
+		return say(string(b[:m]), err)
+	}},
+	{"ReadAt", func(_ *pair, f afero.File, n int, off int64, _ []byte) string {
+		b := unread(n)
+		m, err := f.ReadAt(b, off)
+		return say(string(b[:m]), err)
+	}},
 	{"WriteTo", func(_ *pair, f afero.File, _ int, _ int64, _ []byte) string {
 		var b bytes.Buffer
 		s := say(io.Copy(&b, f))
-		return s + fmt.Sprintf("%q", b.Bytes())
+		return s + b.String()
 	}},
 	{"Seek", func(_ *pair, f afero.File, n int, off int64, _ []byte) string { return say(f.Seek(off, n%3)) }},
 	{"Seek back", func(_ *pair, f afero.File, n int, off int64, _ []byte) string { return say(f.Seek(-off, n%3)) }},
@@ -104,6 +110,10 @@ var ops = []struct {
 		return ""
 	}},
 }
+
+// unread returns n bytes that a read has to overwrite: they are not zero, as a
+// hole is.
+func unread(n int) []byte { return bytes.Repeat([]byte{0xAA}, n) }
 
 // A slow reader gives a little at a time.
 type slow struct {
@@ -135,10 +145,7 @@ func (p *pair) step(t reports, op, n int, off int64) {
 }
 
 func abbreviate(s string) string {
-	if len(s) > 300 {
-		return s[:300] + "..."
-	}
-	return s
+	return fmt.Sprintf("%d: %.300q", len(s), s)
 }
 
 // compare checks that both hold the same, by every way of reading.
@@ -173,13 +180,14 @@ func TestRandom(t *testing.T) {
 		if rapid.Bool().Draw(t, "memory") {
 			opts.Memory = afero.NewMemMapFs()
 		}
+		disk := afero.NewMemMapFs()
 		if rapid.Bool().Draw(t, "OsFs") {
-			opts.Temp.Dir = dir
+			disk, opts.Temp.Dir = afero.NewOsFs(), dir
 		}
 		if limit := rapid.SampledFrom([]int64{-1, 0, 5000, 300000}).Draw(t, "budget"); limit >= 0 {
 			opts.Budget = spool.NewBudget(limit)
 		}
-		p := newPair(t, dir, opts)
+		p := newPair(t, dir, disk, opts)
 		defer p.close(t)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			op := rapid.IntRange(0, len(ops)-1).Draw(t, "op")
@@ -195,6 +203,51 @@ func TestRandom(t *testing.T) {
 		require.Zero(t, opts.Budget.InUse())
 	})
 	require.Empty(t, mustGlob(t, filepath.Join(dir, "*")))
+}
+
+// moments is a day in the life of a file: writes and reads of all sorts, about
+// where pages end.
+var moments = []struct {
+	op  string
+	n   int
+	off int64
+}{
+	{"Write", 100, 0}, {"Read", 10, 0}, {"Seek", 0, 50}, {"Read", 20, 0}, {"Write", 600, 0}, {"WriteAt", 100, 2000},
+	{"ReadAt", 3000, 0}, {"Truncate", 0, 1000}, {"WriteTo", 0, 0}, {"Seek", 2, 300}, {"WriteString", 700, 0},
+	{"ReadAt", 5000, 500}, {"ReadFrom", 70_000, 0}, {"Seek back", 2, 100}, {"Read", 300, 0}, {"Write", 65_536, 0},
+	{"Stat", 0, 0}, {"WriteAt", 10, 600_000}, {"ReadAt", 100, 262_100}, {"WriteAt", 200_000, 250_000},
+	{"Truncate", 0, 262_144}, {"Write", 1, 0}, {"Truncate", 0, 300_000}, {"Seek", 0, 262_000}, {"Read", 65_536, 0},
+	{"Sync", 0, 0}, {"Seek", 0, 0}, {"WriteTo", 0, 0},
+}
+
+// The spill comes before each of them in turn, at the second try.
+func TestSpillAtEveryMoment(t *testing.T) {
+	index := map[string]int{}
+	for i, o := range ops {
+		index[o.name] = i
+	}
+	eachMemory(t, func(t *testing.T, k testfs.Kind, opts spool.Options) {
+		opts.MaxMemory = 1 << 30
+		for when := range len(moments) + 1 {
+			s := testfs.NewSpy(k.Fs)
+			p := newPair(t, t.TempDir(), s, opts)
+			for i, m := range moments {
+				switch i {
+				case when - 1:
+					s.Fail(testfs.Calls("openfile"), testfs.Fault{Err: testfs.ErrFault})
+					require.ErrorIs(t, p.spool.Spill(), testfs.ErrFault)
+					s.Reset()
+				case when:
+					require.NoError(t, p.spool.Spill())
+				}
+				p.step(t, index[m.op], m.n, m.off)
+			}
+			require.Equal(t, when < len(moments), p.spool.Spilled())
+			p.compare(t)
+			p.close(t)
+		}
+		require.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))
+	})
 }
 
 func mustGlob(t testing.TB, pattern string) []string {
@@ -215,10 +268,11 @@ func FuzzFile(f *testing.F) {
 		if memory {
 			opts.Memory = afero.NewMemMapFs()
 		}
+		fsys := afero.NewMemMapFs()
 		if disk {
-			opts.Temp = tmpfs.Options{Dir: dir}
+			fsys, opts.Temp = afero.NewOsFs(), tmpfs.Options{Dir: dir}
 		}
-		p := newPair(t, dir, opts)
+		p := newPair(t, dir, fsys, opts)
 		defer p.close(t)
 		for steps := 0; len(script) >= 5 && steps < 100; steps++ {
 			n := binary.BigEndian.Uint16(script[1:])

@@ -306,10 +306,10 @@ func TestReallyFullDisk(t *testing.T) {
 	want = append(want, big[:n]...)
 	requireContents(t, want, f)
 	require.Equal(t, int64(len(want)), f.Size())
-	_, err = f.Write(text(10_000)) // which is gathered
+	_, err = f.Write(text(4096)) // which is gathered
 	require.NoError(t, err)
 	require.ErrorIs(t, f.Sync(), syscall.ENOSPC)
-	requireContents(t, append(want, text(10_000)...), f)
+	requireContents(t, append(want, text(4096)...), f)
 	require.NoError(t, f.Truncate(100))
 	requireContents(t, want[:100], f)
 	require.NoError(t, f.Sync())

@@ -20,7 +20,8 @@
 //
 // In memory the contents lie in pages from 512 bytes to 256 KiB that never move,
 // so that growing copies nothing, and holes take none. A spool needs no more
-// than MaxMemory, and a hundredth of a percent of the offset of its last byte.
+// than MaxMemory, which is at most 1 TiB, and a hundredth of a percent of the
+// offset of its last byte.
 //
 // # Disk
 //
@@ -32,6 +33,18 @@
 //
 // The disk file has no name wherever the file system can do without, and then
 // nothing is left of it even if the process is killed.
+//
+// # Coming from Python
+//
+//	SpooledTemporaryFile(max_size)   New(disk, &Options{MaxMemory: max_size})
+//	  max_size=0: never by itself    MaxMemory: math.MaxInt64
+//	  dir, prefix, suffix            Options.Temp
+//	rollover()                       File.Spill
+//	_rolled                          File.Spilled
+//	fileno()                         File.OSFile
+//	name                             File.Name: "" in memory, and where the file has none
+//	truncate()                       File.Truncate, which takes the size
+//	with ... as f:                   defer f.Close()
 package spool
 
 import (

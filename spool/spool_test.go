@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tempkit/tempkit/internal/testfs"
 	"github.com/tempkit/tempkit/spool"
+	"github.com/tempkit/tempkit/tmpfs"
 )
 
 // What fills a spool and fails leaves nothing, and is told as it was.
@@ -84,6 +86,68 @@ func TestFilling(t *testing.T) {
 			}
 		}
 		assert.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))
+	})
+}
+
+// A disk file that cannot be removed is an error, and the next Close tries again.
+func TestCloseMayBeTriedAgain(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		for _, last := range []string{"the spool", "a reader"} {
+			s := testfs.NewSpy(k.Fs)
+			s.Fail(testfs.Calls("remove"), testfs.Fault{Err: testfs.ErrFault})
+			f := spool.New(s, &spool.Options{MaxMemory: -1, Temp: tmpfs.Options{Dir: k.Dir}})
+			write(f, "abc")
+			require.NotEmpty(t, f.Name())
+			if last == "a reader" {
+				r := f.NewReader()
+				require.NoError(t, f.Close())
+				require.ErrorIs(t, r.Close(), testfs.ErrFault)
+				require.NoError(t, r.Close())
+			}
+			require.ErrorIs(t, f.Close(), testfs.ErrFault)
+			_, err := f.Read(nil)
+			require.ErrorIs(t, err, fs.ErrClosed)
+			assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), 1)
+			s.Reset()
+			require.NoError(t, f.Close())
+			assert.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))
+			require.NoError(t, f.Close())
+			assert.Empty(t, s.OpenFiles())
+		}
+	})
+}
+
+// A file that is there already becomes a spool's disk side, and goes with it.
+func TestFromFile(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		g, err := tmpfs.Create(k.Fs, &tmpfs.Options{Dir: k.Dir})
+		require.NoError(t, err)
+		_, err = g.Write(text(1000))
+		require.NoError(t, err)
+		info, err := g.Stat()
+		require.NoError(t, err)
+		f, err := spool.FromFile(g, &spool.Options{MaxSize: 1500})
+		require.NoError(t, err)
+		assert.True(t, f.Spilled())
+		assert.Equal(t, g.Name(), f.Name())
+		assert.Equal(t, "0 nil", tell(f))
+		for range 2 {
+			same, err := f.Stat()
+			require.NoError(t, err)
+			assert.Equal(t, info.ModTime(), same.ModTime(), "nothing was written since")
+		}
+		requireContents(t, text(1000), f)
+		_, err = f.WriteAt(text(1500)[1000:], 1000)
+		require.NoError(t, err)
+		_, err = f.WriteAt([]byte("x"), 1500)
+		require.ErrorIs(t, err, spool.ErrTooLarge)
+		requireContents(t, text(1500), f)
+		require.NoError(t, f.Close())
+		assert.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))
+
+		f, err = spool.FromFile(g, nil)
+		require.ErrorIs(t, err, fs.ErrClosed)
+		assert.Nil(t, f)
 	})
 }
 

@@ -265,15 +265,16 @@ func (s *store) copyTo(w interface {
 }
 
 // drop empties the store, wherever its contents are. What it returns is why the
-// disk file could not be removed.
+// disk file could not be removed, which drop may try again.
 func (s *store) drop() error {
-	f := s.file
-	s.file, s.spilled = nil, false
 	s.pages.release()
-	if f == nil {
-		return nil
+	if s.file != nil {
+		if err := s.file.close(); err != nil {
+			return err
+		}
 	}
-	return f.close()
+	s.file, s.spilled = nil, false
+	return nil
 }
 
 // leave is what each of the users does once: the last one empties the store.

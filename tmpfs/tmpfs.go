@@ -162,7 +162,7 @@ func checkPattern(pattern string) error {
 		return refusal("pattern contains a path separator")
 	case strings.ContainsRune(pattern, 0):
 		return refusal("pattern contains a NUL byte")
-	case len(fill(pattern, strings.Repeat("x", randomLen))) > maxName:
+	case len(fill(pattern, ""))+randomLen > maxName:
 		return syscall.ENAMETOOLONG
 	}
 	return nil

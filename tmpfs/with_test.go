@@ -81,12 +81,11 @@ func TestWithPanic(t *testing.T) {
 			defer func() {
 				err, ok := recover().(runtime.Error)
 				assert.True(t, ok)
-				assert.ErrorContains(t, err, "nil map")
+				assert.ErrorContains(t, err, "nil pointer")
 			}()
 			_, _ = with(k, func() error {
-				var m map[string]int
-				m["x"] = 1
-				return nil
+				var none *testfs.Kind
+				return errors.New(none.Name)
 			})
 		}()
 		empty(t, k)

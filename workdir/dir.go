@@ -144,19 +144,14 @@ func (d *Dir) Subdir(name string) (string, error) {
 // It writes as os.WriteFile does, with mode 0644 before the umask: not
 // atomically and not durably, because until Commit nobody but the job looks.
 func (d *Dir) WriteFile(name string, data []byte) (string, error) {
-	v := vfs.On(d.Fs)
-	clean, err := d.at("open", name)
-	if err != nil {
-		return "", err
-	}
 	// For reading too: CacheOnReadFs reads what it has written.
 	const flag = os.O_RDWR | os.O_CREATE | os.O_TRUNC
-	f, err := v.OpenFile(clean, flag, 0o644)
+	f, err := d.Fs.OpenFile(name, flag, 0o644)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := v.MkdirAll(filepath.Dir(clean), 0o755); err != nil {
+		if err := d.Fs.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return "", err
 		}
-		f, err = v.OpenFile(clean, flag, 0o644)
+		f, err = d.Fs.OpenFile(name, flag, 0o644)
 	}
 	if err != nil {
 		return "", err
@@ -168,7 +163,7 @@ func (d *Dir) WriteFile(name string, data []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(d.Path(), clean), nil
+	return filepath.Join(d.Path(), name), nil
 }
 
 // CopyFS copies src into d, as os.CopyFS does: files get mode 0666 and the

@@ -148,14 +148,24 @@ func (l *lease) unlock() error {
 // drop removes the lease, once its directory is gone or belongs to the user. It
 // may be called again.
 func (l *lease) drop() error {
-	// The handle first, for Windows. A sweeper that comes between finds a lease
-	// without an owner and without a directory, and drops it as well.
-	err := l.unlock()
-	if rerr := gone(l.v.Remove(l.path)); rerr != nil {
-		return errors.Join(err, rerr)
+	if !vfs.OpenRenames {
+		// An open file cannot be removed here, and one that is closed has no lock: it
+		// must not look like a lease any more, because the directory may be kept.
+		if l.f != nil {
+			if _, err := l.f.WriteAt([]byte{'-'}, 0); err != nil {
+				return err
+			}
+		}
+		if err := l.unlock(); err != nil {
+			return err
+		}
+	}
+	// Under lock until it is gone: without, it is what a dead owner has left.
+	if err := gone(l.v.Remove(l.path)); err != nil {
+		return err
 	}
 	owners.remove(filepath.Base(l.dir))
-	return err
+	return l.unlock()
 }
 
 // A refusal is a reason of our own that is a case of one in io/fs.

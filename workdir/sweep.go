@@ -168,7 +168,9 @@ func (c *candidate) sweep() (removed bool, err error) {
 	} else if err := c.dropClaim(); err != nil {
 		return false, err
 	}
-	c.close() // for Windows; whoever comes now finds nothing but the lease
+	if !vfs.OpenRenames {
+		c.close() // as an open file cannot be removed here, neither can one of an owner that begins
+	}
 	return there || rest, gone(c.v.Remove(c.path(leaseOf(c.name))))
 }
 
@@ -223,8 +225,6 @@ func (c *candidate) open() error {
 		return leftAlone("its lease is not a regular file")
 	case !own(info):
 		return leftAlone("its lease belongs to another user")
-	case info.Size() > int64(len(c.name)):
-		return leftAlone("its lease is too large to be one")
 	}
 	flag := os.O_RDONLY
 	if c.v.OnDisk() {

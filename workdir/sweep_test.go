@@ -242,37 +242,32 @@ func TestSweepLeavesBystandersAlone(t *testing.T) {
 // A sweep that is stopped at any call, as by a crash, harms nobody, and the next
 // one finishes what it began.
 func TestSweepWithFaults(t *testing.T) {
-	for _, k := range testfs.Kinds(t) {
-		if k.Name != "MemMapFs" && k.Name != "OsFs" {
-			continue // the calls are the same on all that a spy stands before
-		}
-		for _, locked := range []bool{true, false} {
-			t.Run(k.Name, func(t *testing.T) {
-				testfs.EachFault(t, k, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
-					live, err := workdir.New(k.Fs, in(k))
-					require.NoError(t, err)
-					k.WriteFile(t, k.Join("bystander"), "x")
-					before := left(t, k)
-					dead := k.Join(abandon(t, k, locked))
+	for name, locked := range map[string]bool{"locked": true, "unlocked": false} {
+		t.Run(name, func(t *testing.T) {
+			eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+				live, err := workdir.New(k.Fs, in(k))
+				require.NoError(t, err)
+				k.WriteFile(t, k.Join("bystander"), "x")
+				before := left(t, k)
+				dead := k.Join(abandon(t, k, locked))
 
-					report, err := workdir.Sweep(t.Context(), s, &workdir.SweepOptions{Dir: k.Dir, MinAge: 1})
-					if len(s.Met()) == 0 {
-						require.NoError(t, err)
-						assert.Equal(t, []string{dead}, report.Removed)
-					}
-					if slices.Contains(report.Removed, dead) {
-						_, err := k.Fs.Stat(dead)
-						assert.ErrorIs(t, err, fs.ErrNotExist)
-					}
-					assert.Empty(t, s.OpenFiles())
-
-					_, err = workdir.Sweep(t.Context(), k.Fs, &workdir.SweepOptions{Dir: k.Dir, MinAge: 1})
+				report, err := workdir.Sweep(t.Context(), s, &workdir.SweepOptions{Dir: k.Dir, MinAge: 1})
+				if len(s.Met()) == 0 {
 					require.NoError(t, err)
-					assert.Equal(t, before, left(t, k))
-					require.NoError(t, live.Close())
-				})
+					assert.Equal(t, []string{dead}, report.Removed)
+				}
+				if slices.Contains(report.Removed, dead) {
+					_, err := k.Fs.Stat(dead)
+					assert.ErrorIs(t, err, fs.ErrNotExist)
+				}
+				assert.Empty(t, s.OpenFiles())
+
+				_, err = workdir.Sweep(t.Context(), k.Fs, &workdir.SweepOptions{Dir: k.Dir, MinAge: 1})
+				require.NoError(t, err)
+				assert.Equal(t, before, left(t, k))
+				require.NoError(t, live.Close())
 			})
-		}
+		})
 	}
 }
 

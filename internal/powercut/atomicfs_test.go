@@ -145,7 +145,7 @@ func writeNew(dir string, f file, version int) error {
 		return err
 	}
 	if _, err := atomicfs.Create(osFs, name, opts); !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("a second file of the name %s: %v", f.name, err)
+		return fmt.Errorf("a second file of that name is not refused: %w", err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 )
 
 // PageSize is what an Image shares or copies at a time.
@@ -85,6 +86,10 @@ type History struct {
 	Ready  Image // the disk as it was then
 	Events []Event
 	Safe   int // the first of them, which cannot be lost
+
+	// Whole are the numbers of pages that are written whole or not at all, however
+	// small a sector is.
+	Whole []int64
 }
 
 // Crash returns the disk as a power cut after the first k events leaves it. It
@@ -103,19 +108,23 @@ func (h History) Crash(k int, m Mode, sector int, rnd *rand.Rand) Image {
 		case i < safe || m == Kept:
 			im.Write(e.Data, e.Off)
 		case m == Random:
-			im.writePart(e, sector, rnd)
+			h.writePart(im, e, sector, rnd)
 		}
 	}
 	return im
 }
 
 // writePart writes all of e, none of it, or a random choice of its sectors.
-func (im Image) writePart(e Event, sector int, rnd *rand.Rand) {
+func (h History) writePart(im Image, e Event, sector int, rnd *rand.Rand) {
 	fate := rnd.IntN(3)
 	for lo := 0; lo < len(e.Data); {
-		hi := min(len(e.Data), lo+sector-int((e.Off+int64(lo))%int64(sector)))
+		off, unit := e.Off+int64(lo), int64(sector)
+		if slices.Contains(h.Whole, off/PageSize) {
+			unit = PageSize
+		}
+		hi := min(len(e.Data), lo+int(unit-off%unit))
 		if fate == 1 || fate == 2 && rnd.IntN(2) == 0 {
-			im.Write(e.Data[lo:hi], e.Off+int64(lo))
+			im.Write(e.Data[lo:hi], off)
 		}
 		lo = hi
 	}

@@ -50,7 +50,9 @@ func commit(mnt, kind string, n int) error {
 			return err
 		}
 		defer f.Close()
-		fmt.Fprintln(f, n)
+		if _, err := fmt.Fprintln(f, n); err != nil {
+			return err
+		}
 		return f.Sync()
 	}
 	// There the sync of a file logs just that file. A snapshot, though of another

@@ -91,10 +91,10 @@ func litter[T thing](dir string, things []T) (found []string, err error) {
 			return err
 		}
 		known := func(t T) bool {
-			return t.owns(name, e.IsDir()) || e.IsDir() && (name == "." || strings.HasPrefix(t.String(), name+"/"))
+			return t.owns(name, e.IsDir()) || e.IsDir() && strings.HasPrefix(t.String(), name+"/")
 		}
 		switch {
-		case slices.ContainsFunc(things, known):
+		case path == dir, slices.ContainsFunc(things, known):
 			return nil
 		case !temporary[e.IsDir()].MatchString(e.Name()):
 			return fmt.Errorf("not recognised: %s", name)

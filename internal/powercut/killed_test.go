@@ -26,9 +26,7 @@ const killedVar = "POWERCUT_TEST_KILLED" // set for the processes that are kille
 // However the process that cuts the power ends, or the one that serves a disk, no
 // process, mount or loop device is left.
 func TestKilled(t *testing.T) {
-	if reason := whyNot(); reason != "" {
-		t.Skip(reason)
-	}
+	skipUnlessAsked(t)
 	for i := range 6 {
 		t.Run(fmt.Sprint("the process that mounts, ", i), func(t *testing.T) {
 			cmd := startVictim(t)

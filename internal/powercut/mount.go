@@ -39,6 +39,13 @@ var fsck = map[string]tool{
 	"btrfs": {"btrfs", "check", "--readonly"},
 }
 
+// whole are the pages that a file system relies on to be written whole, whoever
+// writes files there. On btrfs it is the super block, and its copy: it has one sum
+// for all of its 4096 bytes and no journal, so that a torn one cannot be mounted.
+var whole = map[string][]int64{
+	"btrfs": {64 << 10 / PageSize, 64 << 20 / PageSize},
+}
+
 // mount mounts the file system in the file image at dir. The loop device under it
 // goes away with the mount.
 func mount(image, dir, kind, options string) error {

@@ -57,11 +57,15 @@ func whyNot() string {
 	return ""
 }
 
-// onBenches calls f for each file system, with the others at the same time.
-func onBenches(t *testing.T, f func(t *testing.T, b *powercut.Bench)) {
+func skipUnlessAsked(t *testing.T) {
+	t.Helper()
 	if reason := whyNot(); reason != "" {
 		t.Skip(reason)
 	}
+}
+
+// onBenches calls f for each file system, with the others at the same time.
+func onBenches(t *testing.T, f func(t *testing.T, b *powercut.Bench)) {
 	benches, err := powercut.Open(fileSystems()...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, powercut.Close(benches)) })
@@ -87,10 +91,12 @@ func plan(states int) powercut.Plan {
 
 // rooms are the workloads of the rooms, which must pass.
 func rooms() []powercut.Scenario {
-	return slices.Concat(atomicScenarios(), batchScenarios(), commitDirScenarios(), spoolScenarios(), areaScenarios(), workdirScenarios())
+	return slices.Concat(atomicScenarios(), wayScenarios(), batchScenarios(), commitDirScenarios(), spoolScenarios(),
+		areaScenarios(), workdirScenarios())
 }
 
 func TestPowerCuts(t *testing.T) {
+	skipUnlessAsked(t)
 	all := rooms()
 	pairs := len(all) * len(fileSystems())
 	share := (*flagStates + pairs - 1) / pairs
@@ -128,7 +134,7 @@ type row struct {
 	on          []string // file systems
 }
 
-const total = "total"
+const total = "" // the row of all scenarios
 
 func (s *tally) add(b *powercut.Bench, c powercut.Scenario, r powercut.Report) {
 	s.mu.Lock()
@@ -151,7 +157,11 @@ func (s *tally) add(b *powercut.Bench, c powercut.Scenario, r powercut.Report) {
 func (s *tally) print(all []powercut.Scenario) {
 	for _, c := range append(all, powercut.Scenario{Name: total}) {
 		if w := s.rows[c.Name]; w != nil {
-			fmt.Printf("powercut: %s: %d states on %s: %d bad\n", c.Name, w.states, inOrder(w.on), w.bad)
+			name := c.Name
+			if name != total {
+				name += ": "
+			}
+			fmt.Printf("powercut: %s%d states on %s: %d bad\n", name, w.states, inOrder(w.on), w.bad)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func (r *run) work(ready Image) (History, []promise, error) {
 		return none, nil, err
 	}
 	events, err := ParseLog(log[:end])
-	h := History{Ready: ready, Events: events}
+	h := History{Ready: ready, Events: events, Whole: whole[r.Kind]}
 	h.Safe = h.at(begin)
 	return h, promises, err
 }

@@ -59,7 +59,9 @@ func play(role string, args []string, scenarios []Scenario) error {
 		}
 		return serveDrive(args[0], size)
 	}
-	os.Unsetenv(roleVar) // for the workload's own children
+	if err := os.Unsetenv(roleVar); err != nil { // for the workload's own children
+		return err
+	}
 	for _, s := range scenarios {
 		if s.Name != args[0] {
 			continue

@@ -4,7 +4,9 @@ package powercut_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -73,7 +75,58 @@ func workdirScenarios() []powercut.Scenario {
 			return nil
 		},
 		Verify: verify(things, 2*(len(jobs)+2)),
+	}, {
+		Name:   "workdir, kept in place",
+		Work:   keep,
+		Verify: verifyKept,
 	}}
+}
+
+// A kept file is one in a work directory that is kept where it is.
+const keptName = "kept"
+
+// keep keeps work directories in place, and then syncs what is in them, as their
+// new owner does. No sweep may take that for a dead job's.
+func keep(dir string, promise promise) error {
+	for i := range 6 {
+		d, err := newWorkdir(dir)
+		if err != nil {
+			return err
+		}
+		name := filepath.Join(filepath.Base(d.Path()), keptName)
+		f := keptFile(name)
+		if _, err := d.WriteFile(keptName, f.version(1)); err != nil {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+		if i%2 == 0 {
+			err = d.Keep(d.Path())
+		} else {
+			err = d.Commit(".", d.Path())
+		}
+		if err != nil {
+			return err
+		}
+		w, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(w.Sync(), w.Close()); err != nil {
+			return err
+		}
+		promise(name, 1)
+	}
+	return nil
+}
+
+func keptFile(name string) file { return file{name: name, size: 5000, last: 1, mode: 0o644} }
+
+func verifyKept(dir string, promised map[string]int) error {
+	var kept []file
+	for name := range promised {
+		kept = append(kept, keptFile(name))
+	}
+	return verifyAll(dir, kept, promised, 4)
 }
 
 func newWorkdir(dir string) (*workdir.Dir, error) {

@@ -22,16 +22,16 @@ func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags ui
 	})
 }
 
-// linkUnnamed links by /proc, which anybody may, and else by the descriptor,
-// which needs a privilege on older kernels but no /proc.
+// linkUnnamed links by the descriptor, which is quick but needs a privilege on
+// older kernels, and else by /proc, which anybody may.
 func linkUnnamed(f, dir *os.File, name string) error {
-	err := again(func() error {
-		return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())), fd(dir), name, unix.AT_SYMLINK_FOLLOW)
-	})
+	err := again(func() error { return unix.Linkat(int(f.Fd()), "", fd(dir), name, unix.AT_EMPTY_PATH) })
 	if err != unix.ENOENT { //nolint:errorlint // a bare errno
 		return err
 	}
-	err = again(func() error { return unix.Linkat(int(f.Fd()), "", fd(dir), name, unix.AT_EMPTY_PATH) })
+	err = again(func() error {
+		return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())), fd(dir), name, unix.AT_SYMLINK_FOLLOW)
+	})
 	var st unix.Stat_t
 	if err == unix.ENOENT && (dir == nil || unix.Fstat(fd(dir), &st) != nil || st.Nlink > 0) { //nolint:errorlint // a bare errno
 		return unix.EOPNOTSUPP // it is not the directory that is gone

@@ -218,6 +218,7 @@ func TestLeak(t *testing.T) {
 			s.Reset()
 			require.Len(t, f.errs, 1, name)
 			assert.Contains(t, f.errs[0], path, name)
+			assert.Contains(t, f.errs[0], "permission denied", name)
 
 		}
 		for name, again := range map[string]func(d *tmpfs.Dir) error{

@@ -1,12 +1,18 @@
 package staging_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,13 +21,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tempkit/tempkit/workdir/staging"
-
-	"bufio"
-	"bytes"
-	"errors"
-	"os/exec"
-	"path/filepath"
-	"strings"
 )
 
 // childEnv makes the test binary a child process that receives an upload: the

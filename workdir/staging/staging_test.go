@@ -515,34 +515,41 @@ func TestFullDisk(t *testing.T) {
 // Whatever fails, the destination is the old contents or the new, and nothing is
 // left but what could not be removed.
 func TestUploadWithFaults(t *testing.T) {
-	for _, k := range testfs.Kinds(t) {
-		if k.Name != "MemMapFs" && k.Name != "OsFs" {
-			continue // the calls are the same on all that a spy stands before
-		}
-		t.Run(k.Name, func(t *testing.T) {
-			testfs.EachFault(t, k, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
-				k.WriteFile(t, k.Join("dest"), "old")
-				o := options(k)
-				o.Spool.MaxMemory = 100
-				o.Digest = sum(data(200))
-				err := staging.With(s, o, func(u *staging.Upload) error {
-					for off := 0; off < 200; off += 50 {
-						if _, err := u.Write(data(200)[off : off+50]); err != nil {
-							return err
-						}
-					}
-					return u.Commit(t.Context(), s, k.Join("dest"), nil)
-				})
-				there := k.ReadFile(t, k.Join("dest"))
-				if err == nil {
-					assert.Equal(t, string(data(200)), there)
-				} else {
-					require.NotEmpty(t, s.Met(), err)
-					assert.Contains(t, []string{"old", string(data(200))}, there)
+	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+		k.WriteFile(t, k.Join("dest"), "old")
+		o := options(k)
+		o.Spool.MaxMemory = 100
+		o.Digest = sum(data(200))
+		err := staging.With(s, o, func(u *staging.Upload) error {
+			for off := 0; off < 200; off += 50 {
+				if _, err := u.Write(data(200)[off : off+50]); err != nil {
+					return err
 				}
-				assert.Empty(t, s.OpenFiles())
-			})
+			}
+			return u.Commit(t.Context(), s, k.Join("dest"), nil)
 		})
+		there := k.ReadFile(t, k.Join("dest"))
+		if err == nil {
+			assert.Equal(t, string(data(200)), there)
+		} else {
+			require.NotEmpty(t, s.Met(), err)
+			assert.Contains(t, []string{"old", string(data(200))}, there)
+		}
+		assert.Empty(t, s.OpenFiles())
+	})
+}
+
+// eachFault runs testfs.EachFault on memory and, as it waits for the disk then,
+// only in a long run, and with one fault, on the operating system; behind a spy
+// the calls of the other kinds are the same.
+func eachFault(t *testing.T, run func(t *testing.T, k testfs.Kind, s *testfs.Spy)) {
+	for _, k := range testfs.Kinds(t) {
+		switch {
+		case k.Name == "MemMapFs":
+			t.Run(k.Name, func(t *testing.T) { testfs.EachFault(t, k, run) })
+		case k.Name == "OsFs" && !testing.Short():
+			t.Run(k.Name, func(t *testing.T) { testfs.EachFault(t, k, run, testfs.Fault{Err: testfs.ErrFault}) })
+		}
 	}
 }
 

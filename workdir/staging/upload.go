@@ -320,7 +320,9 @@ func (u *Upload) publish(fsys afero.Fs, dest string, opts *atomicfs.Options) err
 		dest = clean
 	}
 	u.state, u.final = done, dest
-	return errors.Join(err, u.slot.leave())
+	// What may be left of it in the area is for Close, or a Sweep: it is in place.
+	_ = u.slot.leave()
+	return err
 }
 
 // Close discards the upload, unless it has been committed.

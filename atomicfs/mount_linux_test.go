@@ -125,6 +125,7 @@ func TestNoNameWhileWriting(t *testing.T) {
 // A batch of many files holds neither descriptors nor contents: in a child
 // process, which may have few descriptors.
 func TestBigBatch(t *testing.T) {
+	inMemory(t)
 	out := child(t, "batch", t.TempDir())
 	t.Log(out)
 }
@@ -132,7 +133,7 @@ func TestBigBatch(t *testing.T) {
 func init() { children["batch"] = bigBatch } //nolint:gochecknoinits // of a test
 
 func bigBatch(args []string) error {
-	const files, dirs, limit = 20_000, 200, 256
+	const files, dirs, limit = 5_000, 200, 256
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
 		return err
 	}
