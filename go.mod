@@ -3,7 +3,6 @@ module github.com/tempkit/tempkit
 go 1.25.0
 
 require (
-	github.com/gofrs/flock v0.13.1
 	github.com/spf13/afero v1.15.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0

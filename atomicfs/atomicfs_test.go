@@ -66,7 +66,7 @@ func ExampleSyncDir() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	// A rename of one's own is durable once the directory is synced.
 	fmt.Println(atomicfs.SyncDir(afero.NewOsFs(), dir))
 	// Output: <nil>

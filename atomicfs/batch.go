@@ -137,7 +137,7 @@ func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 		return c.err
 	}
 	if g, ok := h.OSFile(); ok && !w.o.NoSync {
-		startWriteOut(g)
+		vfs.StartWriteOut(g)
 	}
 	b.mu.Lock()
 	stays := b.open < maxOpenFiles || w.perm()&0o600 == 0 && w.perm() != 0 // such a file could not be opened again

@@ -128,7 +128,7 @@ func (d *batchDir) takeLock() {
 		return
 	}
 	for range 100 {
-		ok, err := lockedBy(dir, func(g *os.File) (bool, error) { return tryLockDir(g, false) })
+		ok, err := lockedBy(dir, func(g *os.File) (bool, error) { return vfs.LockDir(g, false) })
 		if ok {
 			d.lock = dir
 			return

@@ -45,7 +45,7 @@ func (c *contents) wrote(op string, n int64, err error) error {
 	if c.idle += n; c.idle >= writeOut {
 		c.idle = 0
 		if g, ok := c.h.OSFile(); ok && !c.p.o.NoSync && !c.done {
-			startWriteOut(g)
+			vfs.StartWriteOut(g)
 		}
 	}
 	return nil

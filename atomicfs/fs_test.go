@@ -519,15 +519,3 @@ func TestNewFsReplacedAfterSync(t *testing.T) {
 		assert.Equal(t, "mine too", k.ReadFile(t, name))
 	})
 }
-
-// Devices and FIFOs are written to: there is nothing to replace.
-func TestNewFsDevice(t *testing.T) {
-	if _, err := os.Stat(os.DevNull); err != nil {
-		t.Skip("no such file: ", err)
-	}
-	fsys := atomicfs.NewFs(afero.NewOsFs(), nil)
-	require.NoError(t, afero.WriteFile(fsys, os.DevNull, []byte("text"), 0o644))
-	info, err := os.Stat(os.DevNull)
-	require.NoError(t, err)
-	assert.False(t, info.Mode().IsRegular())
-}

@@ -2,6 +2,7 @@ package atomicfs_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -76,6 +77,31 @@ func TestBindMountedFile(t *testing.T) {
 			assert.Equal(t, []string{"file"}, testfs.Leftovers(t, k.Fs, k.Dir))
 		}
 	}
+}
+
+// A device is refused, and written to with NewFs: there is nothing to replace. It
+// is one of the test's own, because a failure on /dev/null would take that away.
+func TestDevice(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a device")
+	}
+	dir := t.TempDir()
+	null := filepath.Join(dir, "null")
+	require.NoError(t, syscall.Mknod(null, syscall.S_IFCHR|0o666, 1<<8|3))
+	for kind, k := range onDir(t, dir) {
+		for way, write := range writers {
+			err := write(k.Fs, k.Join("null"), "text")
+			if way != "NewFs" {
+				require.ErrorContains(t, err, "not a regular file", "%s %s", kind, way)
+			} else if err != nil {
+				require.ErrorIs(t, err, fs.ErrPermission, "devices do not work in this directory")
+			}
+		}
+	}
+	info, err := os.Stat(null)
+	require.NoError(t, err)
+	assert.NotZero(t, info.Mode()&fs.ModeDevice)
+	assert.Equal(t, []string{"null"}, testfs.Leftovers(t, afero.NewOsFs(), dir))
 }
 
 // Another volume is another volume.

@@ -69,6 +69,9 @@ func (t *target) options() *tmpfs.Options {
 	return &tmpfs.Options{Dir: t.Dir(), Pattern: pattern, Perm: t.perm()}
 }
 
+// canBeUnnamed is a variable for the tests of what is done elsewhere.
+var canBeUnnamed = vfs.Unnamed
+
 // unnamed returns a file that can be given a name later, or nil where there is no
 // such thing.
 func (t *target) unnamed() *tmpfs.File {

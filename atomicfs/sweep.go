@@ -146,7 +146,7 @@ func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	if now, err := at.Lstat(); err != nil || !os.SameFile(own, now) {
 		return false, unlessGone(err)
 	}
-	alone, err := lockedBy(s.handle, func(dir *os.File) (bool, error) { return tryLockDir(dir, true) })
+	alone, err := lockedBy(s.handle, func(dir *os.File) (bool, error) { return vfs.LockDir(dir, true) })
 	if err == nil && alone {
 		defer unlock(s.handle)
 	} else {
@@ -175,7 +175,7 @@ func lockedBy(f *vfs.File, lock func(*os.File) (bool, error)) (bool, error) {
 
 func unlock(dir *vfs.File) {
 	if g, ok := dir.OSFile(); ok {
-		unlockDir(g)
+		vfs.UnlockDir(g)
 	}
 }
 

@@ -193,7 +193,7 @@ func fail(op, name string, err error) error {
 // reason returns what went wrong without the path, which may be the temporary's.
 func reason(err error) error {
 	err = vfs.Reason(err)
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only one that is joined at the top
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || errors.Is(err, ErrNotDurable) {
 		return err
 	}

@@ -41,7 +41,7 @@ func (f *File) Commit(fsys afero.Fs, name string, opts *atomicfs.Options) error 
 func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) error {
 	if s.spilled {
 		if err := s.file.flush(); err != nil {
-			return s.fail("commit", err)
+			return &fs.PathError{Op: "commit", Path: name, Err: vfs.Reason(err)}
 		}
 		if sameFs(s.file.file.Fs(), fsys) {
 			err := s.rename(name, opts)

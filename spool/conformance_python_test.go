@@ -175,6 +175,7 @@ func closedErrors(roll bool) func(trial) {
 			assert.Contains(c, got, "closed")
 		}
 		require.ErrorIs(c, f.Spill(), fs.ErrClosed)
+		assert.Zero(c, f.Size())
 		r := f.NewReader()
 		_, err := r.Read(nil)
 		require.ErrorIs(c, err, fs.ErrClosed)

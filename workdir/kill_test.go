@@ -118,8 +118,53 @@ func sweeper() {
 				violation("swept and still there: %s", name)
 			}
 		}
-		time.Sleep(rand.N(2 * time.Millisecond))
+		time.Sleep(rand.N(200 * time.Microsecond))
 	}
+}
+
+// child returns a process of that part.
+func child(t *testing.T, part, dir, violations string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	assert.NoError(t, err)
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childEnv+"="+part, childDir+"="+dir, childViolations+"="+violations)
+	return cmd
+}
+
+// TestUnderSweeps makes and keeps directories while other processes do nothing but
+// sweep: a live directory has its lease, and one that was kept stays.
+func TestUnderSweeps(t *testing.T) {
+	dir := t.TempDir()
+	violations := filepath.Join(t.TempDir(), "violations")
+	for range 2 {
+		cmd := child(t, "sweeper", dir, violations)
+		require.NoError(t, cmd.Start())
+		defer func() {
+			assert.NoError(t, cmd.Process.Kill())
+			_ = cmd.Wait() // it was killed
+		}()
+	}
+	end := time.Now().Add(2 * time.Second)
+	if testing.Short() {
+		end = time.Now().Add(300 * time.Millisecond)
+	}
+	n := 0
+	for ; time.Now().Before(end); n++ {
+		d, err := workdir.New(afero.NewOsFs(), &workdir.Options{Temp: tmpfs.Options{Dir: dir}})
+		require.NoError(t, err)
+		lease := filepath.Join(dir, "."+filepath.Base(d.Path())+".lease")
+		time.Sleep(rand.N(50 * time.Microsecond))
+		_, err = os.Lstat(lease)
+		require.NoError(t, err, "a live directory without a lease")
+		require.NoError(t, d.Keep(d.Path()))
+		time.Sleep(rand.N(300 * time.Microsecond))
+		require.NoError(t, os.Remove(d.Path()), "what was kept has been swept")
+		require.NoError(t, d.Close())
+	}
+	said, err := os.ReadFile(violations)
+	require.ErrorIs(t, err, os.ErrNotExist, string(said))
+	t.Logf("%d directories", n)
 }
 
 // TestKilled kills owners and sweepers at random moments. Nothing that lives may
@@ -130,8 +175,6 @@ func TestKilled(t *testing.T) {
 	if testing.Short() {
 		kills = 30
 	}
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	dir := t.TempDir()
 	violations := filepath.Join(t.TempDir(), "violations")
 	bystanders := plantBystanders(t, dir)
@@ -140,8 +183,7 @@ func TestKilled(t *testing.T) {
 	var wg sync.WaitGroup
 	keep := func(part string) { // one child after the other, each killed after a while
 		for killed.Load() < int64(kills) {
-			cmd := exec.Command(exe)
-			cmd.Env = append(os.Environ(), childEnv+"="+part, childDir+"="+dir, childViolations+"="+violations)
+			cmd := child(t, part, dir, violations)
 			out, err := cmd.StdoutPipe()
 			if !assert.NoError(t, err) || !assert.NoError(t, cmd.Start()) {
 				return

@@ -300,12 +300,15 @@ func TestNewIsRefusedWhole(t *testing.T) {
 func TestLifeWithFaults(t *testing.T) { eachFault(t, liveWithFaults) }
 
 // eachFault runs testfs.EachFault on memory and, as it waits for the disk then,
-// only in a long run on the operating system; behind a spy the calls of the other
-// kinds are the same.
+// only in a long run, and with one fault, on the operating system; behind a spy
+// the calls of the other kinds are the same.
 func eachFault(t *testing.T, run func(t *testing.T, k testfs.Kind, s *testfs.Spy)) {
 	for _, k := range testfs.Kinds(t) {
-		if k.Name == "MemMapFs" || k.Name == "OsFs" && !testing.Short() {
+		switch {
+		case k.Name == "MemMapFs":
 			t.Run(k.Name, func(t *testing.T) { testfs.EachFault(t, k, run) })
+		case k.Name == "OsFs" && !testing.Short():
+			t.Run(k.Name, func(t *testing.T) { testfs.EachFault(t, k, run, testfs.Fault{Err: testfs.ErrFault}) })
 		}
 	}
 }

@@ -88,7 +88,7 @@ const keptName = "kept"
 // keep keeps work directories in place, and then syncs what is in them, as their
 // new owner does. No sweep may take that for a dead job's.
 func keep(dir string, promise promise) error {
-	for i := range 6 {
+	for range 6 {
 		d, err := newWorkdir(dir)
 		if err != nil {
 			return err
@@ -99,12 +99,7 @@ func keep(dir string, promise promise) error {
 			return err
 		}
 		time.Sleep(5 * time.Millisecond)
-		if i%2 == 0 {
-			err = d.Keep(d.Path())
-		} else {
-			err = d.Commit(".", d.Path())
-		}
-		if err != nil {
+		if err := d.Keep(d.Path()); err != nil {
 			return err
 		}
 		w, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR, 0)
@@ -121,12 +116,22 @@ func keep(dir string, promise promise) error {
 
 func keptFile(name string) file { return file{name: name, size: 5000, last: 1, mode: 0o644} }
 
+// verifyKept sweeps first: what has been promised is there all the same, and no
+// lease of a directory that is nobody's any more.
 func verifyKept(dir string, promised map[string]int) error {
-	var kept []file
-	for name := range promised {
-		kept = append(kept, keptFile(name))
+	if err := sweep(dir); err != nil {
+		return fmt.Errorf("sweep: %w", err)
 	}
-	return verifyAll(dir, kept, promised, 4)
+	for name, version := range promised {
+		if err := keptFile(name).verify(dir, version); err != nil {
+			return fmt.Errorf("after the sweep, %w", err)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, ".*"))
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("litter, not swept: %q", left)
+	}
+	return err
 }
 
 func newWorkdir(dir string) (*workdir.Dir, error) {

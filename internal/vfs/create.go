@@ -139,6 +139,9 @@ func (v FS) missing(name string, err error) error {
 	return err
 }
 
+// Unnamed is whether there are files without a name here, in some directories.
+const Unnamed = unnamedFlag != 0
+
 // CreateUnnamed opens a file in dir that has no name, and that Link can give
 // one. The error is errors.ErrUnsupported where the system has no such files.
 func (v FS) CreateUnnamed(dir string, perm fs.FileMode) (*File, error) {

@@ -189,7 +189,7 @@ func (r *remover) empty(in above, info fs.FileInfo) (left []error, err error) {
 		for _, e := range entries {
 			left = append(left, r.child(in, dir, e)...)
 		}
-		if err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+		if err == io.EOF {
 			return left, nil
 		}
 		if err != nil {

@@ -58,3 +58,9 @@ func chmodAt(dir *os.File, name string, mode uint32) error {
 	}
 	return unix.Chmod("/proc/self/fd/"+strconv.Itoa(path), mode)
 }
+
+// StartWriteOut lets the disk begin with what has been written to f. It waits for
+// nothing and promises nothing: errors are for the sync to tell.
+func StartWriteOut(f *os.File) {
+	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+}

@@ -35,3 +35,9 @@ func duplicate(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
 func device(fs.FileInfo) (uint64, bool) { return 0, false }
 
 func owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
+
+// LockDir fails: a directory cannot be locked here.
+func LockDir(*os.File, bool) (bool, error) { return false, errors.ErrUnsupported }
+
+// UnlockDir does nothing.
+func UnlockDir(*os.File) {}

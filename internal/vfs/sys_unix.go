@@ -44,13 +44,7 @@ func duplicate(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(n), f.Name()), nil
 }
 
-func tryLock(f *os.File) (bool, error) {
-	err := again(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
-	if err == unix.EWOULDBLOCK { //nolint:errorlint // a bare errno
-		return false, nil
-	}
-	return err == nil, err
-}
+func tryLock(f *os.File) (bool, error) { return LockDir(f, true) }
 
 // device returns the device that a file is on.
 func device(info fs.FileInfo) (uint64, bool) {
@@ -83,3 +77,20 @@ func busy(err error) bool {
 func noDirSync(err error) bool {
 	return err == syscall.EINVAL || err == syscall.ENOTSUP || err == syscall.EOPNOTSUPP || err == syscall.ENOSYS //nolint:errorlint // a bare errno
 }
+
+// LockDir locks an open directory, alone or among others, and reports false if
+// somebody else's lock does not allow it.
+func LockDir(dir *os.File, alone bool) (bool, error) {
+	how := unix.LOCK_SH
+	if alone {
+		how = unix.LOCK_EX
+	}
+	err := again(func() error { return unix.Flock(int(dir.Fd()), how|unix.LOCK_NB) })
+	if err == unix.EWOULDBLOCK { //nolint:errorlint // a bare errno
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// UnlockDir gives the lock back.
+func UnlockDir(dir *os.File) { _ = unix.Flock(int(dir.Fd()), unix.LOCK_UN) }

@@ -146,7 +146,10 @@ func (a *Area) enter(declared int64) (*slot, error) {
 	id, _ := idOf(filepath.Base(f.Name()), dataSuffix)
 	s := &slot{area: a, id: id, data: f, side: sidecar{ID: id, Declared: declared, Started: time.Now()}}
 	writers.Store(id, nil)
-	if _, err := s.hold(); err != nil {
+	if got, err := s.hold(); err != nil || !got {
+		if err == nil {
+			err = errWriter
+		}
 		writers.Delete(id)
 		return nil, errors.Join(err, f.Close())
 	}

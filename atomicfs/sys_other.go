@@ -1,9 +1,0 @@
-//go:build !linux
-
-package atomicfs
-
-import "os"
-
-const canBeUnnamed = false
-
-func startWriteOut(*os.File) {}
