@@ -36,7 +36,9 @@ func (t *target) begin() (*pending, error) {
 	// A file that never had a name leaves nothing if its writer is killed.
 	if f := t.unnamed(); f != nil {
 		p := &pending{target: t, file: f}
-		if _, err := p.handle().Lock(); err != nil && !vfs.Unsupported(err) {
+		// It has a name for a moment before the rename. The handle is closed after that,
+		// so that its own lock is enough.
+		if _, err := lockedBy(p.handle(), vfs.LockFile); err != nil && !vfs.Unsupported(err) {
 			return nil, errors.Join(err, p.discard())
 		}
 		return p, nil

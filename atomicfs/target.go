@@ -131,7 +131,11 @@ func (t *target) keepsMode() bool {
 // perm is what the temporary is made with: never more than what the file will have.
 func (t *target) perm() fs.FileMode {
 	if t.keepsMode() {
-		return t.old.Mode().Perm() & 0o600
+		mode := t.old.Mode().Perm()
+		if owner, group, others := mode>>6, mode>>3&7, mode&7; group == others && owner&others == others {
+			return mode // whoever it belongs to until it is dressed, nobody may do more than in the end
+		}
+		return mode & 0o600
 	}
 	return t.o.Perm.Perm() // less the umask and what else the system takes away by itself
 }

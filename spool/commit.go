@@ -37,7 +37,8 @@ func (f *File) Commit(fsys afero.Fs, name string, opts *atomicfs.Options) error 
 	return err
 }
 
-// publish is Commit, less the closing.
+// publish is Commit, less the closing. Whatever it returns, the contents are
+// where they were, unless the disk file itself has become name.
 func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) error {
 	if s.spilled {
 		if err := s.file.flush(); err != nil {
@@ -53,7 +54,9 @@ func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) erro
 	return s.copyOut(fsys, name, opts)
 }
 
-// rename gives the disk file itself its place.
+// rename gives the disk file itself its place, so that a commit costs the same
+// whatever the size. The error is EXDEV or errors.ErrUnsupported where that
+// cannot be done; else it is that of the commit, and the file is as it was.
 func (s *store) rename(name string, opts *atomicfs.Options) error {
 	d := s.file
 	o := atomicfs.Options{}
@@ -106,7 +109,8 @@ func (d *diskFile) canBeNamed() bool {
 	return d.file.Name() != "" || ok && f.Name() == ""
 }
 
-// reopen opens the disk file a second time.
+// reopen opens the disk file a second time, with an offset of its own, where that
+// does not keep it from being renamed.
 func (d *diskFile) reopen() (afero.File, error) {
 	if !vfs.OpenRenames {
 		return nil, errors.ErrUnsupported
@@ -121,7 +125,9 @@ func (d *diskFile) reopen() (afero.File, error) {
 	return os.Open(fmt.Sprintf("/proc/self/fd/%d", d.os.Fd()))
 }
 
-// revive opens the disk file again if a commit that failed has closed it.
+// revive opens the disk file again if a commit that failed has closed it, as it
+// does with one that has a name. An error means that the contents are out of
+// reach: the file is there and cannot be opened.
 func (d *diskFile) revive() error {
 	if _, err := d.via.Stat(); !errors.Is(err, fs.ErrClosed) {
 		return nil
@@ -143,7 +149,7 @@ func (d *diskFile) replace(f afero.File) {
 }
 
 // copyOut writes the contents to a temporary beside name and gives that its
-// place.
+// place. If it fails, nothing is left of the temporary.
 func (s *store) copyOut(fsys afero.Fs, name string, opts *atomicfs.Options) error {
 	to, err := atomicfs.Create(fsys, name, opts)
 	if err != nil {
@@ -185,6 +191,7 @@ func sameFs(a, b afero.Fs) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
+// isOs reports whether fsys is the operating system's own.
 func isOs(fsys afero.Fs) bool {
 	switch fsys.(type) {
 	case afero.OsFs, *afero.OsFs:

@@ -16,7 +16,9 @@ const (
 )
 
 // ReadFrom writes what r has left, until EOF. Where both ends are files of the
-// operating system, the kernel copies.
+// operating system, the kernel copies. It returns how much is stored, and why it
+// ended if that was not r's EOF: r's own error, or that of the write. r is not
+// asked again after either.
 func (h *handle) ReadFrom(r io.Reader) (total int64, err error) {
 	if err := h.beginRead("write"); err != nil {
 		return 0, err
@@ -68,7 +70,8 @@ func (h *handle) appetite() (least int, room int64) {
 
 // readPiece reads at least so much from r into buf, unless that is more than
 // there is room for, and writes it. The spool is not locked while r reads: it may
-// be slow, and it may be reading this very spool.
+// be slow, and it may be reading this very spool. What r gave with an error is
+// written before the error is returned.
 func (h *handle) readPiece(r io.Reader, buf []byte, least int, room int64) (int64, error) {
 	n, last := 0, 0
 	var rerr error
@@ -89,8 +92,10 @@ func (h *handle) readPiece(r io.Reader, buf []byte, least int, room int64) (int6
 	return int64(m), err
 }
 
-// receive lets the kernel copy a piece of r, if it can. It reports whether it
-// did: if not, or if r ends with it, the caller reads on itself.
+// receive lets the kernel copy a piece of r, if r is a file and the contents are
+// in one. It reports whether it did: if not, or if r ends with it, the caller
+// reads on itself, and so finds out about an EOF and about MaxSize. The spool is
+// locked meanwhile, which is why it is done in pieces, and for regular files only.
 func (h *handle) receive(r io.Reader) (n int64, done bool, err error) {
 	if !h.isSpilled() {
 		return 0, false, nil
@@ -157,6 +162,7 @@ func fileOf(r io.Reader) (*os.File, int64) {
 	return f, left
 }
 
+// isSpilled reports whether the contents are on the disk side, now.
 func (h *handle) isSpilled() bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -180,7 +186,8 @@ func (h *handle) WriteTo(w io.Writer) (int64, error) {
 	return n, h.moveTo(off+n, err)
 }
 
-// moveTo sets the offset after a copy that returned err.
+// moveTo sets the offset after a copy that returned err: behind what was taken,
+// though more may have been read.
 func (h *handle) moveTo(off int64, err error) error {
 	if _, serr := h.Seek(off, io.SeekStart); err == nil {
 		err = serr
@@ -213,7 +220,8 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 
 // copyTo writes to w what read reads, until EOF; left is about how much that
 // is. Nothing is locked while w writes: it may be slow, and it may be this very
-// spool.
+// spool. For that the bytes are copied, in pieces that stay in the cache: pages
+// that were lent to w could be overwritten, or be somebody else's, meanwhile.
 func copyTo(w io.Writer, left int64, read func([]byte) (int, error)) (total int64, err error) {
 	pg := newPage(pieceFor(left))
 	defer pg.free()
@@ -239,7 +247,8 @@ func copyTo(w io.Writer, left int64, read func([]byte) (int, error)) (total int6
 	}
 }
 
-// pieceFor returns the size of the page through which n bytes are copied.
+// pieceFor returns the size of the page through which n bytes are copied: a power
+// of two, as all that are used again.
 func pieceFor(n int64) int64 {
 	if n >= piece {
 		return piece
@@ -249,7 +258,9 @@ func pieceFor(n int64) int64 {
 
 // send lets w read the disk file itself from off on, so that the kernel copies
 // where w can have it do so. It reports false, with nothing sent, where there is
-// no such file or its offset is in use. The caller holds no lock: w may be slow.
+// no such file or its offset is in use: the kernel's copies know no other offset
+// than the file's own. The caller holds no lock: w may be slow. What is written
+// to the spool meanwhile may or may not be among it, as with a file.
 func (s *store) send(w io.ReaderFrom, off int64) (n int64, sent bool, err error) {
 	s.mu.Lock()
 	d := s.file

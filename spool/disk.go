@@ -17,8 +17,12 @@ const (
 )
 
 // A diskFile is a temporary file that holds contents, with small writes gathered
-// in front of it. Its methods expect the lock of the store to be held, for
-// writing unless they say otherwise.
+// in front of it: a call of the system costs as much as the copying of some 4 KiB.
+// What is gathered is part of the contents for all who ask this type, and for
+// others once it has been flushed.
+//
+// Its methods expect the lock of the store to be held, for writing unless they
+// say otherwise.
 type diskFile struct {
 	file *tmpfs.File
 	via  afero.File // file, or the os.File under it: what is read and written
@@ -60,7 +64,8 @@ func onDisk(f *tmpfs.File) *diskFile {
 	return d
 }
 
-// length returns the size of the contents. It needs the lock for reading only.
+// length returns the size of the contents: what is kept here, or what the system
+// says where others write too. It needs the lock for reading only.
 func (d *diskFile) length() int64 {
 	if d.shared {
 		if info, err := d.os.Stat(); err == nil {
@@ -71,7 +76,9 @@ func (d *diskFile) length() int64 {
 }
 
 // readAt reads what is at off, all of it below length: from the page that
-// gathers, from the file, or from both. It needs the lock for reading only.
+// gathers, from the file, or from both. To flush first would be shorter, but then
+// a disk that is full could not be read, and readers would wait for one another.
+// It needs the lock for reading only.
 func (d *diskFile) readAt(p []byte, off int64) (int, error) {
 	end := off + int64(len(p))
 	over := d.gathered != nil && off < d.to && d.from < end
@@ -90,7 +97,8 @@ func (d *diskFile) readAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// writeAt stores p at off, or as much of it as it says.
+// writeAt stores p at off, or as much of it as it says. What it does not gather
+// goes to the file after what it overlaps, which would else overwrite it later.
 func (d *diskFile) writeAt(p []byte, off int64) (n int, err error) {
 	if len(p) >= straight || d.shared {
 		if d.gathered != nil && off < d.to && d.from < off+int64(len(p)) {
@@ -140,7 +148,8 @@ func (d *diskFile) end() int64 {
 	return d.from/n*n + n
 }
 
-// flush writes what is gathered. What could not be written stays.
+// flush writes what is gathered. What could not be written stays, and is read
+// from there as before, until another flush succeeds or the file is closed.
 func (d *diskFile) flush() error {
 	if d.gathered == nil {
 		return nil
@@ -154,7 +163,8 @@ func (d *diskFile) flush() error {
 	return err
 }
 
-// discard forgets what is gathered.
+// discard forgets what is gathered, and gives its page back: one is held only
+// while there is something in it.
 func (d *diskFile) discard() {
 	if d.gathered != nil {
 		d.gathered.free()
@@ -195,7 +205,8 @@ func (d *diskFile) stored(p []byte, off int64) (n int) {
 	return n
 }
 
-// each calls fn with the contents, piece by piece.
+// each calls fn with the contents, piece by piece and in order. Of a hole it
+// makes zeros: not every Fs can be asked where one is.
 func (d *diskFile) each(fn func(p []byte, off int64) error) error {
 	pg := newPage(maxPage)
 	defer pg.free()
@@ -214,6 +225,8 @@ func (d *diskFile) each(fn func(p []byte, off int64) error) error {
 	return nil
 }
 
+// truncate makes the contents n bytes. The file goes first: if it refuses, what is
+// gathered is still whole.
 func (d *diskFile) truncate(n int64) error {
 	if err := d.via.Truncate(n); err != nil {
 		return err
@@ -227,7 +240,8 @@ func (d *diskFile) truncate(n int64) error {
 	return nil
 }
 
-// close closes and removes the file, and forgets what is gathered.
+// close closes and removes the file, and forgets what is gathered. The error is
+// that of the removal, and close may then be called again.
 func (d *diskFile) close() error {
 	d.discard()
 	if d.second != nil {

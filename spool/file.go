@@ -31,7 +31,8 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) { return f.h.ReadFrom(r) }
 // behind the last byte that it took.
 func (f *File) WriteTo(w io.Writer) (int64, error) { return f.h.WriteTo(w) }
 
-// Size returns the size of the contents, which is 0 after Close.
+// Size returns the size of the contents in bytes, which is 0 after Close. It waits
+// for a write under way, and for no reader.
 func (f *File) Size() int64 {
 	f.h.mu.RLock()
 	defer f.h.mu.RUnlock()
@@ -41,7 +42,7 @@ func (f *File) Size() int64 {
 	return f.h.size()
 }
 
-// Bytes returns a copy of the contents.
+// Bytes returns a copy of the contents, wherever they are and whatever the offset.
 func (f *File) Bytes() ([]byte, error) {
 	h := &f.h
 	if err := h.beginRead("read"); err != nil {
@@ -90,7 +91,8 @@ func (f *File) Spill() error {
 	return h.settleOnDisk("spill")
 }
 
-// settleOnDisk spills, and writes out what is gathered.
+// settleOnDisk spills, and writes out what is gathered: others may look at the
+// file then.
 func (h *handle) settleOnDisk(op string) error {
 	if err := h.spill(); err != nil {
 		return err

@@ -12,15 +12,22 @@ import (
 
 // A handle is the calls of afero.File on a store: what a File is, less what only
 // a spool can do.
+//
+// It answers as an *os.File on Linux does, call by call and error by error. That
+// is the one specification: where an answer seems odd, it is the system's.
 type handle struct {
 	store
-	off int64
+	off int64 // the next Read or Write; it may be past the end
 }
 
+// errNegative is what package os says of an offset below 0, in words of its own.
 var errNegative = errors.New("negative offset")
 
-// begin locks the store for a call, unless the spool is closed. Every begin that
-// returns nil is followed by an end.
+// begin locks the store for a call, unless the spool is closed: then it returns
+// an error of op. Every begin that returns nil is followed by an end.
+//
+// What is all about memory is decided here, because small writes there are
+// measured in nanoseconds; the rest is follow's.
 func (h *handle) begin(op string) error {
 	h.mu.Lock()
 	if !h.closed && h.file == nil {
@@ -69,6 +76,8 @@ func (h *handle) beginRead(op string) error {
 	return nil
 }
 
+// Read reads what is at the offset and moves it. At the end and past it the error
+// is io.EOF, unless p is empty; before it there is none, however short the read.
 func (h *handle) Read(p []byte) (int, error) {
 	if err := h.begin("read"); err != nil {
 		return 0, err
@@ -82,6 +91,8 @@ func (h *handle) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ReadAt reads what is at off and moves nothing. A read that is short is one with
+// io.EOF, unless p is empty. Any number of them run side by side.
 func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	if err := h.beginRead("read"); err != nil {
 		return 0, err
@@ -93,6 +104,9 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	return h.readAt(p, off)
 }
 
+// Write writes p at the offset, past the end with a hole before it, and moves the
+// offset by what it wrote. With nothing to write it changes nothing. If it would
+// spill and cannot, or would pass MaxSize, nothing of p is stored.
 func (h *handle) Write(p []byte) (int, error) {
 	if err := h.begin("write"); err != nil {
 		return 0, err
@@ -103,6 +117,7 @@ func (h *handle) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// WriteAt is Write at off, and moves nothing.
 func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	if err := h.begin("write"); err != nil {
 		return 0, err
@@ -114,8 +129,11 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	return h.writeAt(p, off)
 }
 
+// WriteString is Write for a string.
 func (h *handle) WriteString(s string) (int, error) { return h.Write([]byte(s)) }
 
+// Seek moves the offset, also past the end, which makes nothing larger and so
+// never spills. If it is refused, the offset is where it was.
 func (h *handle) Seek(offset int64, whence int) (int64, error) {
 	if err := h.begin("seek"); err != nil {
 		return 0, err
@@ -129,7 +147,8 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 	return off, nil
 }
 
-// seek returns the offset that Seek goes to from off.
+// seek returns the offset that Seek goes to from off, or EINVAL: for a whence
+// that is none of the three, and for what lies before 0 or past the end of int64.
 func seek(off, size, offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekStart:
@@ -146,6 +165,8 @@ func seek(off, size, offset int64, whence int) (int64, error) {
 	return off + offset, nil
 }
 
+// Truncate makes the contents that large: what is cut off is gone, what is added
+// is zero and takes no memory. It moves no offset. Past MaxMemory it spills.
 func (h *handle) Truncate(size int64) error {
 	if err := h.begin("truncate"); err != nil {
 		return err
@@ -155,7 +176,8 @@ func (h *handle) Truncate(size int64) error {
 }
 
 // Sync does nothing in memory: there is nowhere that the contents would survive
-// a crash. On the disk side it is fsync.
+// a crash. On the disk side it writes out what is gathered, and is fsync. What
+// could not be written is still there, and the next Sync tries again.
 func (h *handle) Sync() error {
 	if err := h.begin("sync"); err != nil {
 		return err
@@ -174,6 +196,9 @@ func (h *handle) Sync() error {
 	return nil
 }
 
+// Stat describes the contents as they are now; the result does not change when
+// they do. The size counts what is gathered, and the time is that of the last
+// write to the spool, not of the one that reached the disk. Sys is nil in memory.
 func (h *handle) Stat() (fs.FileInfo, error) {
 	if err := h.begin("stat"); err != nil {
 		return nil, err
@@ -218,10 +243,12 @@ func (i *info) ModTime() time.Time { return i.modified }
 func (i *info) IsDir() bool        { return false }
 func (i *info) Sys() any           { return i.sys }
 
+// Readdir and Readdirnames are refused with ENOTDIR: a spool is no directory.
 func (h *handle) Readdir(int) ([]fs.FileInfo, error) {
 	return nil, h.notDir("readdir")
 }
 
+// Readdirnames: see Readdir.
 func (h *handle) Readdirnames(int) ([]string, error) {
 	return nil, h.notDir("readdirent")
 }

@@ -31,7 +31,8 @@ type pages struct {
 	shift  uint8 // page 0 is of 1<<shift bytes
 }
 
-// index returns which page holds off.
+// index returns which page holds off, which may be past all that are there. For
+// pages that double, that is the number of bits of off in units of page 0.
 func (p *pages) index(off int64) int {
 	if off < maxPage {
 		return bits.Len64(uint64(off) >> p.shift)
@@ -39,7 +40,8 @@ func (p *pages) index(off int64) int {
 	return int(off>>maxShift) + maxShift - int(p.shift)
 }
 
-// span returns the offsets at which page k starts and ends.
+// span returns the offsets at which page k starts and ends. No page ends past the
+// limit: there would be nothing to put into it.
 func (p *pages) span(k int) (start, end int64) {
 	large := k - (maxShift - int(p.shift)) // 1 for the first page at or past 256 KiB
 	switch {
@@ -57,7 +59,8 @@ func (p *pages) span(k int) (start, end int64) {
 
 // reserve makes room in the table and in the budget for a write from off to end,
 // which is past off and within the limit. It reports false, with nothing
-// changed, if the budget has not so much.
+// changed, if the budget has not so much. Before anything is stored it chooses
+// the size of page 0, so that a first write lies in one page.
 func (p *pages) reserve(off, end int64) bool {
 	if len(p.table) == 0 {
 		n := max(end-off, 1<<minShift)
@@ -86,7 +89,9 @@ func (p *pages) reserve(off, end int64) bool {
 	return true
 }
 
-// write stores b, for which reserve has made room, at off.
+// write stores b, for which reserve has made room, at off. A page that it takes
+// is not cleared as a whole, which would cost as much as the write: only what
+// lies below the size, old or new, and is not of b.
 func (p *pages) write(b []byte, off int64) {
 	end := off + int64(len(b))
 	p.clearTo(off)
@@ -120,7 +125,8 @@ func (p *pages) clearTo(off int64) {
 	}
 }
 
-// read fills b with what is at off. All of it is below size.
+// read fills b with what is at off. All of it is below size. Where there is no
+// page there is a hole.
 func (p *pages) read(b []byte, off int64) {
 	for k := p.index(off); len(b) > 0; k++ {
 		start, stop := p.span(k)
@@ -149,7 +155,8 @@ func (p *pages) each(fn func(b []byte, off int64) error) error {
 	return nil
 }
 
-// truncate makes size n, which is within the limit.
+// truncate makes size n, which is within the limit. Pages that start at n or past
+// it are given back; none is taken.
 func (p *pages) truncate(n int64) {
 	p.clearTo(n)
 	p.size = n
@@ -168,7 +175,7 @@ func (p *pages) truncate(n int64) {
 	p.table = p.table[:keep]
 }
 
-// release makes pages empty.
+// release makes pages empty: all memory and all of the budget is given back.
 func (p *pages) release() {
 	for k, pg := range p.table {
 		if pg != nil {
@@ -192,10 +199,12 @@ func (p *pages) count(n int64) {
 // that giving a page back allocates nothing.
 type page struct{ b []byte }
 
-// free are the pages that nobody uses, by the power of two of their size.
+// free are the pages that nobody uses, by the power of two of their size. The
+// collector takes what nobody has asked for between two of its runs.
 var free [maxShift - minShift + 1]sync.Pool
 
-// newPage returns a page of n bytes, which hold anything.
+// newPage returns a page of n bytes, which hold anything, the contents of other
+// spools among it.
 func newPage(n int64) *page {
 	if i := poolOf(n); i >= 0 {
 		if pg, ok := free[i].Get().(*page); ok {
@@ -205,6 +214,7 @@ func newPage(n int64) *page {
 	return &page{make([]byte, n)}
 }
 
+// free gives the page back. Whoever still reads it reads somebody else's bytes.
 func (pg *page) free() {
 	if i := poolOf(int64(len(pg.b))); i >= 0 {
 		free[i].Put(pg)

@@ -22,7 +22,8 @@ type Reader struct {
 }
 
 // use locks the reader and the store, for reading, unless the reader is closed.
-// It is followed by done.
+// It is followed by done. That the spool is closed is no matter: a reader is a
+// user of the store like it.
 func (r *Reader) use(op string) error {
 	r.mu.Lock()
 	r.s.mu.RLock()
@@ -38,7 +39,8 @@ func (r *Reader) done() {
 	r.mu.Unlock()
 }
 
-// Read reads what is at the reader's offset.
+// Read reads what is at the reader's offset and moves it. At the end it returns
+// io.EOF; when more has been written, it reads that.
 func (r *Reader) Read(p []byte) (int, error) {
 	if err := r.use("read"); err != nil {
 		return 0, err
@@ -52,7 +54,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadAt reads what is at off, and leaves the reader's offset alone.
+// ReadAt reads what is at off, and leaves the reader's offset alone. If it is
+// short, the error is io.EOF.
 func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	// Its own lock is not held while it reads: it protects the offset, and many
 	// ReadAt may run at once.
@@ -67,7 +70,8 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	return r.s.readAt(p, off)
 }
 
-// Seek moves the reader's offset.
+// Seek moves the reader's offset, also past the end. If it is refused, the offset
+// is where it was.
 func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 	if err := r.use("seek"); err != nil {
 		return 0, err

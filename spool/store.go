@@ -14,8 +14,13 @@ import (
 	"github.com/tempkit/tempkit/tmpfs"
 )
 
-// A store is the contents of a spool, wherever they are. Its methods expect mu
-// to be held by their caller, for writing unless they say otherwise.
+// A store is the contents of a spool, wherever they are: in pages, in a file on
+// the memory side that the user gave, or in a file on the disk side. It knows no
+// offset: that is the handle's, and each Reader has its own.
+//
+// Its methods expect mu to be held by their caller, for writing unless they say
+// otherwise. They call nobody who could call back: a reader that is read from and
+// a writer that is written to are called without it.
 type store struct {
 	mu      sync.RWMutex
 	pages   pages     // the memory side, unless memory is; and what either may take
@@ -36,7 +41,8 @@ type store struct {
 	closed  bool  // the spool is, if not its Readers
 }
 
-// started is where times are counted from.
+// started is where times are counted from: the difference of two readings of the
+// monotonic clock is half as dear as a reading of the time of day.
 var started = time.Now()
 
 // touch notes that the contents change now.
@@ -55,6 +61,8 @@ func (s *store) modTime() time.Time {
 	return time.Unix(0, s.modified)
 }
 
+// size returns how many bytes the contents are, holes and what is gathered
+// included. It needs mu for reading only.
 func (s *store) size() int64 {
 	if s.file == nil {
 		return s.pages.size
@@ -72,7 +80,9 @@ func (s *store) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: vfs.Reason(err)}
 }
 
-// readAt is io.ReaderAt for off >= 0. It needs mu for reading only.
+// readAt is io.ReaderAt for off >= 0. Whatever is below size is there to be
+// read: holes are zeros, and what is gathered is as good as written. It needs mu
+// for reading only.
 func (s *store) readAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -101,7 +111,8 @@ func (s *store) readAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// writeAt is io.WriterAt for off >= 0.
+// writeAt is io.WriterAt for off >= 0. Where the bytes go is decided before any
+// of them is stored; then memory takes all of them, and a file as many as it says.
 func (s *store) writeAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -126,6 +137,7 @@ func (s *store) writeAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+// truncate makes the contents n bytes. What grows in memory takes no pages.
 func (s *store) truncate(n int64) error {
 	if n < 0 {
 		return s.fail("truncate", syscall.EINVAL)
@@ -155,7 +167,10 @@ func (s *store) explain(op string, err error) error {
 }
 
 // place decides where bytes from off to end go, and makes room for them there:
-// it is what spills. If it fails, nothing has changed.
+// it is what spills. It asks how large the contents would be, not how much memory
+// they would take, so that the threshold is exact; only the budget counts pages.
+// The error is ErrTooLarge, a *SpillError, or what Options.Memory said. If it
+// fails, nothing has changed.
 func (s *store) place(off, end int64) error {
 	size := max(s.size(), end)
 	switch {
@@ -174,7 +189,9 @@ func (s *store) place(off, end int64) error {
 }
 
 // placeInFile is place where Options.Memory is the memory side: what counts is
-// the size that the contents will have.
+// the size that the contents will have. The file is made with the first byte,
+// because New does no I/O. That the memory side refuses it is an error, and no
+// reason to spill: the user chose that side.
 func (s *store) placeInFile(size int64) error {
 	grow := max(size-s.pages.held, 0)
 	if !s.pages.budget.take(grow) {
@@ -192,7 +209,8 @@ func (s *store) placeInFile(size int64) error {
 	return nil
 }
 
-// settle makes what is counted in the budget what Options.Memory holds.
+// settle makes what is counted in the budget what Options.Memory holds, after a
+// write that may have failed or a Truncate that gave back. Pages count themselves.
 func (s *store) settle() {
 	if s.spilled || s.memory == nil {
 		return
@@ -201,8 +219,9 @@ func (s *store) settle() {
 	s.pages.held = s.size()
 }
 
-// spill moves the contents to the disk side. The switch is the last step: until
-// then a failure leaves all as it was.
+// spill moves the contents to the disk side, if they are not there. The switch is
+// the last step, and memory is released only after it: until then a failure
+// leaves all as it was, and nothing on the disk. The error is a *SpillError.
 func (s *store) spill() error {
 	if s.spilled {
 		return nil
@@ -226,7 +245,8 @@ func (s *store) spill() error {
 	return nil
 }
 
-// where returns the path of f, or the directory that it is in if it has no name.
+// where returns the path of f, or the directory that it is in if it has no name:
+// what an administrator looks at when the disk is full.
 func (s *store) where(f *diskFile) string {
 	if name := f.file.Name(); name != "" {
 		return name
@@ -238,8 +258,10 @@ func (s *store) where(f *diskFile) string {
 	return dir
 }
 
-// copyTo writes the contents to w, which is empty. Where there is a hole it
-// leaves one.
+// copyTo writes the contents to w, which is empty: the disk side of a spill, or
+// the file of a commit. It writes page by page, so that it takes no memory, and
+// where there is a hole it leaves one. A write that is short is an error even if
+// w says nothing.
 func (s *store) copyTo(w interface {
 	io.WriterAt
 	Truncate(size int64) error

@@ -23,7 +23,7 @@ type check func(t *testing.T, k testfs.Kind)
 func checks(t *testing.T) map[string]check {
 	t.Helper()
 	all := map[string]check{}
-	for _, some := range []map[string]check{checksOfMaking, checksOfFiles, checksOfDirs, checksOfRust, checksOfSpools} {
+	for _, some := range []map[string]check{checksOfMaking, checksOfFiles, checksOfDirs, checksOfRust, checksOfRustDirs, checksOfSpools} {
 		for id, c := range some {
 			require.NotContains(t, all, id, "two checks of one row")
 			all[id] = c

@@ -196,6 +196,38 @@ func TestFaultsOfRemoval(t *testing.T) {
 	}
 }
 
+// TestFaultsOfAdopt: what is not adopted stays as it is; what is goes with Close.
+func TestFaultsOfAdopt(t *testing.T) {
+	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
+		k.WriteFile(t, k.Join("file"), "hello")
+		require.NoError(t, k.Fs.Mkdir(k.Join("dir"), 0o755))
+		k.WriteFile(t, k.Join("dir", "in"), "hello")
+		want := []string{"dir", "dir/in", "file"}
+		f, ferr := tmpfs.Adopt(s, k.Join("file"))
+		d, derr := tmpfs.AdoptDir(s, k.Join("dir"))
+		assert.Equal(t, want, testfs.Leftovers(t, k.Fs, k.Dir))
+		assert.Equal(t, "hello", k.ReadFile(t, k.Join("file")))
+		failed := len(s.Met()) > 0
+		s.Reset()
+		if ferr != nil {
+			require.True(t, failed, "it failed by itself: %v", ferr)
+			pathError(t, ferr, k.Join("file"))
+			require.NoError(t, k.Fs.Remove(k.Join("file")))
+		} else {
+			require.NoError(t, f.Close())
+		}
+		if derr != nil {
+			require.True(t, failed, "it failed by itself: %v", derr)
+			pathError(t, derr, k.Join("dir"))
+			require.NoError(t, tmpfs.RemoveAll(k.Fs, k.Join("dir")))
+		} else {
+			require.NoError(t, d.Close())
+		}
+		assert.Empty(t, s.OpenFiles(), "open")
+		empty(t, k)
+	})
+}
+
 // TestFaultsOfTempDir: the directory is there if TempDir says so.
 func TestFaultsOfTempDir(t *testing.T) {
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {

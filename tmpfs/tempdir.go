@@ -23,7 +23,9 @@ import (
 //
 // Usable is a directory in which a file can be made, written and removed, and in
 // which others cannot remove it: one that everybody may write to and that has
-// no sticky bit is passed over.
+// no sticky bit is passed over. TempDir looks for itself each time. What makes a
+// temporary takes the last answer again until the environment or the directory
+// changes, or making one fails.
 func TempDir(fsys afero.Fs) (string, error) { return tempDir(fsys, false) }
 
 // tempDir is TempDir, which may go by an earlier answer if again is set.

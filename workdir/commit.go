@@ -48,6 +48,7 @@ func elsewhere(err error) bool {
 	return errors.Is(err, syscall.EXDEV) || errors.Is(err, fs.ErrPermission)
 }
 
+// commitFile is Commit for a file, whose path is full.
 func (d *Dir) commitFile(full, dest string) error {
 	f, err := tmpfs.Adopt(d.fsys, full)
 	if err != nil {
@@ -70,7 +71,8 @@ func (d *Dir) commitFile(full, dest string) error {
 	return err
 }
 
-// copyFile is commitFile for another volume.
+// copyFile is commitFile for another volume. The source goes last, so that at no
+// moment there is neither.
 func (d *Dir) copyFile(full, dest string) error {
 	v := vfs.On(d.fsys)
 	from, err := v.Open(full)
@@ -96,6 +98,8 @@ func (d *Dir) copyFile(full, dest string) error {
 	return v.Remove(full)
 }
 
+// commitDir is Commit for a directory below d, whose path is full. Whatever
+// happens it is not left a temporary one: it is dest's, or goes with d.
 func (d *Dir) commitDir(full, dest string) error {
 	sub, err := tmpfs.AdoptDir(d.fsys, full)
 	if err != nil {

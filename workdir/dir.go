@@ -70,6 +70,7 @@ func (d *Dir) release() error {
 	return nil
 }
 
+// settled reports whether the directory is gone, or the user's.
 func (d *Dir) settled() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -192,6 +193,7 @@ func (d *Dir) CopyFS(src fs.FS) error {
 	})
 }
 
+// copyLink makes the link that name is in src.
 func (d *Dir) copyLink(src fs.FS, name, to string) error {
 	target, err := fs.ReadLink(src, name)
 	if err != nil {
@@ -204,6 +206,7 @@ func (d *Dir) copyLink(src fs.FS, name, to string) error {
 	return err
 }
 
+// copyFile copies the file name of src. It overwrites nothing.
 func copyFile(v vfs.FS, src fs.FS, name, to string) error {
 	r, err := src.Open(name)
 	if err != nil {

@@ -12,7 +12,10 @@ import (
 	"github.com/tempkit/tempkit/internal/vfs"
 )
 
-// ioFS is a directory as io/fs has it.
+// ioFS is a directory as io/fs has it: names are slash-separated and relative,
+// "." is the directory itself, listings are sorted, and errors carry the name that
+// the caller used. afero.NewIOFS knows no links, and shows what the Fs beneath
+// gets wrong of directories.
 type ioFS struct{ v vfs.FS }
 
 var (

@@ -26,7 +26,7 @@ import (
 // a power cut has emptied is one without a lock: its age decides.
 type lease struct {
 	v    vfs.FS
-	path string
+	path string     // of the lease
 	dir  string     // path of the directory
 	f    afero.File // its open handle is the lock; nil if there is none
 }
@@ -63,6 +63,8 @@ var births sync.RWMutex
 // names is a set of names that is safe for concurrent use.
 type names struct{ m sync.Map }
 
+// add reports whether the name was not there yet.
+
 func (n *names) add(name string) bool {
 	_, there := n.m.LoadOrStore(name, nil)
 	return !there
@@ -92,6 +94,7 @@ func newLease(fsys afero.Fs, temp tmpfs.Options) (*lease, error) {
 // directory, and has removed it or is about to.
 var errLost = &refusal{"lost to a sweeper", fs.ErrExist}
 
+// writeLease is one attempt of newLease. If it fails nothing is left.
 func writeLease(fsys afero.Fs, v vfs.FS, temp tmpfs.Options) (*lease, error) {
 	if v.InMemory() {
 		births.Lock()
@@ -110,7 +113,13 @@ func writeLease(fsys afero.Fs, v vfs.FS, temp tmpfs.Options) (*lease, error) {
 	return l, nil
 }
 
-// lock takes the lock on the lease and says so in it, where there are locks.
+// lock takes the lock on the lease and says so in it, where there are locks. The
+// error is errLost if a sweeper has got it first, as the lease of an owner that
+// died before it could make its directory.
+//
+// It is a lock of the open file (flock), not of the process: it conflicts with
+// that of a sweeper in the same process, and ends with the last descriptor, which
+// no child inherits, because Go closes them on exec.
 func (l *lease) lock(base string) error {
 	g, ok := vfs.OSFile(l.f)
 	if !ok {
@@ -129,6 +138,7 @@ func (l *lease) lock(base string) error {
 	if err != nil {
 		return err
 	}
+	// A lock on a file that has been removed meanwhile is worth nothing.
 	if now, err := l.v.Lstat(l.path); err != nil || !os.SameFile(held, now) {
 		return errLost
 	}

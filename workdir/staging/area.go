@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/afero"
 
-	"github.com/tempkit/tempkit/atomicfs"
 	"github.com/tempkit/tempkit/internal/vfs"
 	"github.com/tempkit/tempkit/spool"
 	"github.com/tempkit/tempkit/tmpfs"
@@ -98,6 +97,8 @@ func Open(fsys afero.Fs, dir string, opts *AreaOptions) (*Area, error) {
 	return a, a.scan()
 }
 
+// path returns the path of an upload's file. id is one that isID has seen, or that
+// was made here.
 func (a *Area) path(id, suffix string) string { return filepath.Join(a.dir, id+suffix) }
 
 // Begin starts an upload in the area.
@@ -127,7 +128,8 @@ func (a *Area) Begin(ctx context.Context, opts *Options) (*Upload, error) {
 	return u, nil
 }
 
-// enter makes the file of a new upload and counts it.
+// enter makes the file of a new upload and counts it. The quota is looked at and
+// taken in one step, so that of two that fit alone but not together one is refused.
 func (a *Area) enter(declared int64) (*slot, error) {
 	a.look.Lock()
 	defer a.look.Unlock()
@@ -182,6 +184,7 @@ var (
 	errAnother = fmt.Errorf("%w: another size was declared when it began", ErrRejected)
 )
 
+// resume is Resume, less the name in its error.
 func (a *Area) resume(ctx context.Context, id string, opts *Options) (*Upload, error) {
 	if !isID(id) {
 		return nil, errNoID
@@ -239,83 +242,4 @@ func (a *Area) InUse() (bytes int64, uploads int) {
 	defer a.look.Unlock()
 	_ = a.scan()
 	return a.sum()
-}
-
-// Sweep removes the uploads that have been idle for longer than the TTL and have
-// no writer, and returns their IDs.
-//
-// Kept is an upload whose writer lives, one whose description is lost (when it
-// started is not known), and everything that is not of the area's own making.
-// What killed writers have left of sidecars goes too.
-func (a *Area) Sweep(ctx context.Context) (removed []string, err error) {
-	var errs []error
-	for name, err := range a.v.Names(a.dir) {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return removed, errors.Join(append(errs, err)...)
-		}
-		if id, ok := idOf(name, dataSuffix); ok {
-			gone, err := a.sweepUpload(id)
-			if gone {
-				removed = append(removed, id)
-			}
-			errs = append(errs, err)
-		} else if id, ok := idOf(name, sidecarSuffix); ok {
-			errs = append(errs, a.sweepSidecar(id))
-		}
-	}
-	_, err = atomicfs.Sweep(ctx, a.fsys, a.dir, a.opts.TTL)
-	return removed, errors.Join(append(errs, err)...)
-}
-
-// sweepUpload removes an upload, and reports whether it did.
-func (a *Area) sweepUpload(id string) (bool, error) {
-	if _, taken := writers.LoadOrStore(id, nil); taken {
-		return false, nil
-	}
-	defer writers.Delete(id)
-	if !a.expired(id) {
-		return false, nil
-	}
-	s := &slot{area: a, id: id}
-	switch got, err := s.hold(); {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	case err != nil || !got:
-		return false, err
-	}
-	defer s.unlock()
-	if !a.expired(id) { // it may have had a writer until it was locked
-		return false, nil
-	}
-	s.beforeRename()
-	if err := a.v.Remove(a.path(id, dataSuffix)); err != nil {
-		return false, err
-	}
-	return true, s.dropSidecar()
-}
-
-// expired reports whether an upload is known to have been idle for too long. One
-// that holds nothing has nothing to lose by a lost description.
-func (a *Area) expired(id string) bool {
-	info, own, err := a.describe(id)
-	return err == nil && own && time.Since(info.Updated) > a.opts.TTL && (!info.Started.IsZero() || info.Size == 0)
-}
-
-// sweepSidecar removes the sidecar of an upload that is gone: its file is made
-// before the sidecar, and removed or renamed before it.
-func (a *Area) sweepSidecar(id string) error {
-	if _, taken := writers.LoadOrStore(id, nil); taken {
-		return nil
-	}
-	defer writers.Delete(id)
-	if _, err := a.v.Lstat(a.path(id, dataSuffix)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if side, err := a.load(id); err != nil || side.ID != id {
-		return nil // somebody's own file
-	}
-	return (&slot{area: a, id: id}).dropSidecar()
 }

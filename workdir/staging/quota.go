@@ -1,5 +1,9 @@
 package staging
 
+// What an area knows of the uploads in it. Of those that are open here it keeps
+// account, byte by byte; of all others the directory tells, each time that it is
+// read, because they come and go with other processes.
+
 import (
 	"errors"
 	"io/fs"
@@ -12,6 +16,7 @@ func (a *Area) sum() (bytes int64, uploads int) {
 	return a.total(), len(a.held)
 }
 
+// total needs mu.
 func (a *Area) total() (bytes int64) {
 	for _, h := range a.held {
 		bytes += h.bytes
@@ -47,6 +52,7 @@ func (a *Area) count(id string, h *holding) {
 	}
 }
 
+// holding returns what is known of an upload, or nil.
 func (a *Area) holding(id string) *holding {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -111,6 +117,7 @@ func (a *Area) reserve(id string, size int64) error {
 	return nil
 }
 
+// grow is reserve by what is known.
 func (a *Area) grow(id string, size int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -51,6 +51,13 @@ func idOf(name, suffix string) (string, bool) {
 // kindOf names a hash, so that its state is given to no other.
 func kindOf(h hash.Hash) string { return fmt.Sprintf("%T/%d/%d", h, h.Size(), h.BlockSize()) }
 
+// rebooted reports whether the system has been started anew since the sidecar was
+// written, as far as it can tell.
+func (s *sidecar) rebooted() bool {
+	boot := bootID()
+	return boot != "" && s.Boot != "" && s.Boot != boot
+}
+
 // remember puts the state of h, which may be nil, after size bytes.
 func (s *sidecar) remember(h hash.Hash, size int64) {
 	s.Flushed, s.Hash, s.State = size, "", nil

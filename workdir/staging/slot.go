@@ -66,7 +66,8 @@ func (a *Area) describe(id string) (Info, bool, error) {
 }
 
 // hold takes the lock on the data, where there are locks, and reports false if
-// somebody else has it.
+// somebody else has it. Elsewhere it reports true, and the writers of this process
+// are all that is known.
 func (s *slot) hold() (bool, error) {
 	a := s.area
 	if !a.v.OnDisk() {
@@ -102,6 +103,7 @@ func (s *slot) hold() (bool, error) {
 	return err != nil, nil // an error says that this file system has no locks
 }
 
+// unlock gives the lock back, if there is one.
 func (s *slot) unlock() {
 	if s.lock != nil {
 		_ = s.lock.Close() // nothing was written by it
@@ -154,25 +156,26 @@ func (s *slot) resume(ctx context.Context, o Options) (*Upload, error) {
 	return u, s.rehash(ctx, u)
 }
 
-// recover makes the data what the upload goes on from.
+// recover makes the data what the upload goes on from, unless that is more than o
+// allows.
 func (s *slot) recover(o Options) error {
 	info, err := s.data.Stat()
 	if err != nil {
 		return err
 	}
 	size := info.Size()
-	if boot := bootID(); s.area.v.OnDisk() && s.side.Boot != "" && boot != "" && s.side.Boot != boot && s.side.Flushed < size {
+	lost := s.area.v.OnDisk() && s.side.rebooted() && s.side.Flushed < size
+	if lost {
 		// What came after the last flush may be of the right length and still not what arrived.
 		size = s.side.Flushed
-		if err := s.data.Truncate(size); err != nil {
-			return err
-		}
 	}
 	switch {
 	case o.Spool.MaxSize > 0 && max(size, o.Size) > o.Spool.MaxSize:
 		return spool.ErrTooLarge
 	case o.Size > 0 && size > o.Size:
 		return fmt.Errorf("%w: more than the declared %d bytes", ErrRejected, o.Size)
+	case lost:
+		return s.data.Truncate(size)
 	}
 	return nil
 }
@@ -213,6 +216,7 @@ func (s *slot) save(size int64, h hash.Hash) error {
 	return s.area.store(&s.side)
 }
 
+// reserve makes the upload count for size bytes, or says that there is no room.
 func (s *slot) reserve(size int64) error {
 	if s == nil {
 		return nil
@@ -220,6 +224,7 @@ func (s *slot) reserve(size int64) error {
 	return s.area.reserve(s.id, size)
 }
 
+// settle gives back what was reserved and not stored.
 func (s *slot) settle(size int64) {
 	if s != nil {
 		s.area.settle(s.id, size)
@@ -288,6 +293,8 @@ func (s *slot) letGo() error {
 	return err
 }
 
+// dropSidecar removes the sidecar, after the data: data without one would never be
+// swept, a sidecar without data is.
 func (s *slot) dropSidecar() error {
 	err := s.area.v.Remove(s.area.path(s.id, sidecarSuffix))
 	if errors.Is(err, fs.ErrNotExist) {
