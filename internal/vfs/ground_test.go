@@ -87,6 +87,18 @@ func TestLiar(t *testing.T) {
 	assert.Equal(t, "1", read(t, v, "/a"))
 }
 
+// TestRelativeOnAFailingFs: why a relative name is missing is asked of its
+// parents, which end.
+func TestRelativeOnAFailingFs(t *testing.T) {
+	spy := testfs.NewSpy(afero.NewMemMapFs())
+	spy.FailFrom(1, fs.ErrNotExist)
+	v := vfs.On(spy)
+	_, err := v.Stat("a/b/c")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = v.Create("a", 0o600)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+}
+
 // A thief drops the source, leaves the target as it was and says nil.
 type thief struct{ afero.Fs }
 

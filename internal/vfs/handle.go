@@ -29,6 +29,7 @@ type handle struct {
 	closed bool
 	seeks  bool // f.WriteAt does nothing, as sftpfs's: seek and write instead
 	listed bool // f is a directory that has been read
+	ended  bool // and there is no more of it
 }
 
 func newHandle(v FS, f afero.File, name string, flag int) *handle {
@@ -256,7 +257,7 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 			return 0, h.fail("seek", err)
 		}
 		_ = h.f.Close() // open for reading: there is nothing that it could fail to write
-		h.f, h.listed = f, false
+		h.f, h.listed, h.ended = f, false, false
 	}
 	h.pos = pos
 	return pos, nil
@@ -327,10 +328,14 @@ func (h *handle) Readdir(n int) ([]fs.FileInfo, error) {
 	if err := h.isDir(); err != nil {
 		return nil, h.fail("readdir", err)
 	}
+	if h.ended {
+		return nil, atEnd(n)
+	}
 	list, err := h.f.Readdir(n)
 	for i, info := range list {
 		list[i] = still(info, info.Name())
 	}
+	h.ended = n <= 0 && err == nil
 	return list, h.fail("readdir", err)
 }
 
@@ -343,8 +348,21 @@ func (h *handle) Readdirnames(n int) ([]string, error) {
 	if err := h.isDir(); err != nil {
 		return nil, h.fail("readdirent", err)
 	}
+	if h.ended {
+		return nil, atEnd(n)
+	}
 	names, err := h.f.Readdirnames(n)
+	h.ended = n <= 0 && err == nil
 	return names, h.fail("readdirent", err)
+}
+
+// atEnd is what reading n entries at the end of a directory returns. A union
+// would begin anew.
+func atEnd(n int) error {
+	if n > 0 {
+		return io.EOF
+	}
+	return nil
 }
 
 func (h *handle) isDir() error {

@@ -340,6 +340,11 @@ func TestReaddir(t *testing.T) {
 			list[info.Name()] = info.IsDir()
 		}
 		assert.Equal(t, map[string]bool{"a": false, "b": true}, list)
+		infos, err = f.Readdir(-1)
+		require.NoError(t, err)
+		assert.Empty(t, infos, "at the end there is no more")
+		_, err = f.Readdirnames(1)
+		require.ErrorIs(t, err, io.EOF)
 		_, err = f.Seek(0, io.SeekStart)
 		require.NoError(t, err)
 		names, err := f.Readdirnames(-1)

@@ -185,9 +185,10 @@ func (r *remover) empty(in above, info fs.FileInfo) (left []error, err error) {
 		return nil, errSwapped
 	}
 	for {
-		entries, err := dir.ReadDir(pageOfNames)
-		for _, e := range entries {
-			left = append(left, r.child(in, dir, e)...)
+		// Names alone: ReadDir would look at each entry of a directory in an os.Root.
+		names, err := dir.Readdirnames(pageOfNames)
+		for _, name := range names {
+			left = append(left, r.child(in, dir, name)...)
 		}
 		if err == io.EOF {
 			return left, nil
@@ -198,14 +199,14 @@ func (r *remover) empty(in above, info fs.FileInfo) (left []error, err error) {
 	}
 }
 
-// child removes the entry e of dir. If it may not, dir gets rwx by its own
+// child removes the entry name of dir. If it may not, dir gets rwx by its own
 // handle and it is tried once more.
-func (r *remover) child(in above, dir *os.File, e fs.DirEntry) []error {
+func (r *remover) child(in above, dir *os.File, name string) []error {
 	remove := func() []error {
-		if !e.IsDir() && in.remove(e.Name()) == nil {
+		if in.remove(name) == nil { // most are files, and need no look
 			return nil
 		}
-		return r.entry(in, e.Name(), nil)
+		return r.entry(in, name, nil)
 	}
 	left := remove()
 	if len(left) == 0 || !errors.Is(left[len(left)-1], fs.ErrPermission) {

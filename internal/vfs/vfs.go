@@ -182,11 +182,11 @@ func Unsupported(err error) bool {
 		errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EINVAL)
 }
 
-// split returns the parent of the clean name, and its last element. The last
-// element of a root is "".
+// split returns the parent of the clean name, and its last element, which is ""
+// of a root.
 func split(name string) (dir, base string) {
 	dir, base = filepath.Split(name)
-	if base == "" {
+	if base == "" || name == "." { // where a relative name ends
 		return name, ""
 	}
 	return filepath.Clean(dir), base
