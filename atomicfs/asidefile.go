@@ -13,7 +13,12 @@ import (
 )
 
 // An asideFile is a handle of NewFs: of a file that is written aside, and put in
-// place by Sync and Close. Its calls are made one at a time.
+// place by Sync and Close. It is safe for concurrent use; its calls are made one at
+// a time.
+//
+// From a Sync until the next write there is no temporary, and the handle reads
+// what it has put in place. A write then begins a temporary that is a copy of it,
+// because what is in place changes by a rename only.
 type asideFile struct {
 	at       *vfs.Place // where it goes, held until Close
 	o        Options
@@ -22,12 +27,12 @@ type asideFile struct {
 	syncOnly bool
 
 	mu     sync.Mutex
-	f      *File     // the temporary; nil from Sync until something is written
+	f      *File     // the temporary; nil from a Sync until something is written
 	placed *vfs.File // what Sync has put in place, to be read while f is nil
 	lost   error     // why that cannot be read
-	isNew  bool      // there is no file yet
+	isNew  bool      // there is no file of that name yet
 	dirty  bool      // something was written since the last Sync
-	err    error     // of a Sync that failed, or of a write that found nowhere to go
+	err    error     // of a Sync that failed, or of a write that found nowhere to go: nothing goes on after it
 	closed bool
 }
 
@@ -45,6 +50,29 @@ func (a *asideFile) start() error {
 	}
 	f, err := t.create()
 	a.f = f
+	return err
+}
+
+// resume makes a temporary that is a copy of what is in place, and stands where
+// the handle stood there.
+func (a *asideFile) resume() error {
+	if a.lost != nil {
+		return a.lost
+	}
+	pos, err := a.placed.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	if _, err := a.placed.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if err := a.start(); err != nil {
+		return err
+	}
+	if _, err := a.f.ReadFrom(a.placed); err != nil {
+		return err
+	}
+	_, err = a.f.Seek(pos, io.SeekStart)
 	return err
 }
 
@@ -87,14 +115,34 @@ type source interface {
 	Stat() (fs.FileInfo, error)
 }
 
-func (a *asideFile) source() (source, error) {
-	if a.f != nil {
-		return a.f, nil
+// reading is enter for a call that reads.
+func (a *asideFile) reading(op string, denied int) (from source, leave func(), err error) {
+	leave, err = a.enter(op, denied)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case a.f != nil:
+		return a.f, leave, nil
+	case a.lost != nil:
+		leave()
+		return nil, nil, fail(op, a.name, a.lost)
 	}
-	return a.placed, a.lost
+	return a.placed, leave, nil
 }
 
-// begin prepares for a write. After a Sync it goes on in a copy.
+// writing is enter for a call that writes to a.f, also if it writes nothing.
+func (a *asideFile) writing(op string) (leave func(), err error) {
+	leave, err = a.enter(op, noWrite)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.begin(); err != nil {
+		leave()
+		return nil, fail(op, a.name, err)
+	}
+	return leave, nil
+}
+
 func (a *asideFile) begin() error {
 	if a.f == nil {
 		if a.err = a.resume(); a.err != nil {
@@ -105,165 +153,50 @@ func (a *asideFile) begin() error {
 	return nil
 }
 
-// resume makes a temporary that is a copy of what is in place.
-func (a *asideFile) resume() error {
-	if a.lost != nil {
-		return a.lost
-	}
-	pos, err := a.placed.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return err
-	}
-	if _, err := a.placed.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	if err := a.start(); err != nil {
-		return err
-	}
-	_, err = a.f.ReadFrom(a.placed)
-	if err == nil {
-		_, err = a.f.Seek(pos, io.SeekStart)
-	}
-	return err
-}
-
 func (a *asideFile) Name() string { return a.name }
 
 func (a *asideFile) Read(p []byte) (int, error) {
-	leave, err := a.enter("read", noRead)
+	from, leave, err := a.reading("read", noRead)
 	if err != nil {
 		return 0, err
 	}
 	defer leave()
-	from, err := a.source()
-	if err != nil {
-		return 0, a.fail("read", err)
-	}
 	n, err := from.Read(p)
 	return n, a.fail("read", err)
 }
 
 func (a *asideFile) ReadAt(p []byte, off int64) (int, error) {
-	leave, err := a.enter("read", noRead)
+	from, leave, err := a.reading("read", noRead)
 	if err != nil {
 		return 0, err
 	}
 	defer leave()
-	from, err := a.source()
-	if err != nil {
-		return 0, a.fail("read", err)
-	}
 	n, err := from.ReadAt(p, off)
 	return n, a.fail("read", err)
 }
 
 func (a *asideFile) Seek(offset int64, whence int) (int64, error) {
-	leave, err := a.enter("seek", noLimit)
+	from, leave, err := a.reading("seek", noLimit)
 	if err != nil {
 		return 0, err
 	}
 	defer leave()
-	from, err := a.source()
-	if err != nil {
-		return 0, a.fail("seek", err)
-	}
 	pos, err := from.Seek(offset, whence)
 	return pos, a.fail("seek", err)
 }
 
-func (a *asideFile) Write(p []byte) (int, error) {
-	leave, err := a.enter("write", noWrite)
-	if err != nil {
-		return 0, err
-	}
-	defer leave()
-	if err := a.begin(); err != nil {
-		return 0, a.fail("write", err)
-	}
-	if a.flag&os.O_APPEND != 0 {
-		if _, err := a.f.Seek(0, io.SeekEnd); err != nil {
-			return 0, err
-		}
-	}
-	return a.f.Write(p)
-}
-
-func (a *asideFile) WriteString(s string) (int, error) { return a.Write([]byte(s)) }
-
-func (a *asideFile) WriteAt(p []byte, off int64) (int, error) {
-	leave, err := a.enter("write", noWrite)
-	if err != nil {
-		return 0, err
-	}
-	defer leave()
-	if a.flag&os.O_APPEND != 0 {
-		return 0, errAppend
-	}
-	if err := a.begin(); err != nil {
-		return 0, a.fail("write", err)
-	}
-	return a.f.WriteAt(p, off)
-}
-
-// ReadFrom implements io.ReaderFrom. A reader that has nothing to give is no
-// write.
-func (a *asideFile) ReadFrom(r io.Reader) (int64, error) {
-	leave, err := a.enter("write", noWrite)
-	if err != nil {
-		return 0, err
-	}
-	if a.flag&os.O_APPEND != 0 || a.f == nil {
-		leave()
-		return io.Copy(struct{ io.Writer }{a}, r)
-	}
-	defer leave()
-	n, err := a.f.ReadFrom(r)
-	a.dirty = a.dirty || n > 0
-	return n, err
-}
-
-func (a *asideFile) Truncate(size int64) error {
-	leave, err := a.enter("truncate", noLimit)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if a.flag&(os.O_WRONLY|os.O_RDWR) == 0 || size < 0 {
-		return a.fail("truncate", syscall.EINVAL) // as ftruncate(2) has it
-	}
-	info, err := a.stat()
-	if err != nil {
-		return a.fail("truncate", err)
-	}
-	if info.Size() == size {
-		return nil
-	}
-	if err := a.begin(); err != nil {
-		return a.fail("truncate", err)
-	}
-	return a.f.Truncate(size)
-}
-
 // Stat describes the file as it will be.
 func (a *asideFile) Stat() (fs.FileInfo, error) {
-	leave, err := a.enter("stat", noLimit)
+	from, leave, err := a.reading("stat", noLimit)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	info, err := a.stat()
+	info, err := from.Stat()
 	if err != nil {
 		return nil, a.fail("stat", err)
 	}
 	return willBe{info, filepath.Base(a.name), info.Mode()}, nil
-}
-
-func (a *asideFile) stat() (fs.FileInfo, error) {
-	from, err := a.source()
-	if err != nil {
-		return nil, err
-	}
-	return from.Stat()
 }
 
 func (a *asideFile) Readdir(int) ([]fs.FileInfo, error) {
@@ -280,7 +213,76 @@ func (a *asideFile) Readdirnames(int) ([]string, error) {
 	return nil, a.fail("readdirent", syscall.ENOTDIR)
 }
 
-// Sync puts the file in place, as it is now.
+func (a *asideFile) Write(p []byte) (int, error) {
+	leave, err := a.writing("write")
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	if a.flag&os.O_APPEND != 0 {
+		if _, err := a.f.Seek(0, io.SeekEnd); err != nil {
+			return 0, err
+		}
+	}
+	return a.f.Write(p)
+}
+
+func (a *asideFile) WriteString(s string) (int, error) { return a.Write([]byte(s)) }
+
+func (a *asideFile) WriteAt(p []byte, off int64) (int, error) {
+	if a.flag&os.O_APPEND != 0 {
+		return 0, errAppend
+	}
+	leave, err := a.writing("write")
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	return a.f.WriteAt(p, off)
+}
+
+// ReadFrom implements io.ReaderFrom. A reader that has nothing to give makes no
+// write of it, as with io.Copy.
+func (a *asideFile) ReadFrom(r io.Reader) (int64, error) {
+	leave, err := a.enter("write", noWrite)
+	if err != nil {
+		return 0, err
+	}
+	if a.flag&os.O_APPEND != 0 || a.f == nil {
+		leave()
+		return io.Copy(struct{ io.Writer }{a}, r)
+	}
+	defer leave()
+	n, err := a.f.ReadFrom(r)
+	a.dirty = a.dirty || n > 0
+	return n, err
+}
+
+// Truncate is a write if it changes the size.
+func (a *asideFile) Truncate(size int64) error {
+	from, leave, err := a.reading("truncate", noLimit)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if a.flag&(os.O_WRONLY|os.O_RDWR) == 0 || size < 0 {
+		return a.fail("truncate", syscall.EINVAL) // as ftruncate(2) has it
+	}
+	info, err := from.Stat()
+	if err != nil {
+		return a.fail("truncate", err)
+	}
+	if info.Size() == size {
+		return nil
+	}
+	if err := a.begin(); err != nil {
+		return a.fail("truncate", err)
+	}
+	return a.f.Truncate(size)
+}
+
+// Sync puts the file in place, as it is now, also if nothing was written. It does
+// nothing if that has been done. An error is final.
 func (a *asideFile) Sync() error {
 	leave, err := a.enter("sync", noLimit)
 	if err != nil {
@@ -302,6 +304,7 @@ func (a *asideFile) Sync() error {
 		a.err = err
 		return a.fail("sync", err)
 	}
+	// Now, because by the next call another file may have taken its place.
 	a.lost = a.reopen(was, pos)
 	return nil
 }
@@ -315,7 +318,7 @@ func (a *asideFile) put() error {
 	return err
 }
 
-// reopen opens what has been put in place, to go on with.
+// reopen opens what has been put in place, which is the file was, at pos.
 func (a *asideFile) reopen(was fs.FileInfo, pos int64) error {
 	if a.placed != nil {
 		_ = a.placed.Close() // it was only read
@@ -332,7 +335,7 @@ func (a *asideFile) reopen(was fs.FileInfo, pos int64) error {
 	return err
 }
 
-// Close puts the file in place, if that is called for.
+// Close puts the file in place, if that is called for; see NewFs.
 func (a *asideFile) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -2,13 +2,10 @@ package atomicfs_test
 
 import (
 	"os"
-	"os/exec"
 	"runtime"
 	"sync"
 	"syscall"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 const (
@@ -41,16 +38,6 @@ func inMemory(t *testing.T) {
 		_ = os.Remove(dir)
 		t.Setenv("TMPDIR", "/dev/shm")
 	}
-}
-
-// child runs this binary as the child of that name, and returns what it prints.
-func child(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), childEnv+"="+name)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return string(out)
 }
 
 // race calls fn n times at once, and returns when all have returned.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -191,4 +192,14 @@ func bigBatch(args []string) error {
 	}
 	fmt.Printf("%d bytes of memory for each file\n", perFile)
 	return nil
+}
+
+// child runs this binary as the child of that name, and returns what it prints.
+func child(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
 }

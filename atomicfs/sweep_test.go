@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -202,68 +200,4 @@ func sweepBesideWriters(t *testing.T) {
 		close(stop)
 		<-swept
 	})
-}
-
-// A file whose writer has been killed is abandoned; one that is being written in
-// another process is not.
-func TestSweepAfterKill(t *testing.T) {
-	if !canKill {
-		t.Skip("no SIGKILL here")
-	}
-	dir := t.TempDir()
-	k := testfs.Kind{Name: "OsFs", Fs: afero.NewOsFs(), Dir: dir}
-	const kills = 200
-	litter, swept := 0, 0
-	live, liveNamed := start(t, "writer", dir, "live"), start(t, "writer", dir, "named")
-	others := map[string]bool{"other": true, ".tmp-short": true}
-	for name := range others {
-		k.WriteFile(t, k.Join(name), "text")
-	}
-	for i := range kills {
-		how := []string{"named", "unnamed", "batch", "commit"}[i%4]
-		c := start(t, "writer", dir, how)
-		time.Sleep(time.Duration(i%20) * 200 * time.Microsecond)
-		c.kill(t)
-		if i%10 == 9 {
-			before := temporaries(t, dir)
-			removed := sweep(t, k, 0)
-			swept += len(removed)
-			litter += len(before)
-			for _, name := range temporaries(t, dir) {
-				assert.NotContains(t, before, name, "abandoned, and left") // what is new is the live one's
-			}
-		}
-	}
-	live.stop(t)
-	liveNamed.stop(t)
-	assert.Empty(t, temporaries(t, dir))
-	for name := range others {
-		assert.Equal(t, "text", k.ReadFile(t, k.Join(name)))
-	}
-	assert.NotZero(t, swept, "this test shows something only if there was litter")
-	t.Logf("%d temporaries seen after %d kills, %d swept", litter, kills, swept)
-	for _, name := range testfs.Leftovers(t, k.Fs, dir) {
-		if !others[name] {
-			text := k.ReadFile(t, k.Join(name))
-			assert.Equal(t, strings.Repeat(text[:1], len(text)), text, "old or new, whole")
-			assert.Len(t, text, 1<<16)
-		}
-	}
-}
-
-// temporaries lists those in dir that nobody holds a lock of: the live ones of
-// other processes come and go.
-func temporaries(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".tmp-") || e.Name() == ".tmp-short" {
-			continue
-		}
-		if abandonedNow(filepath.Join(dir, e.Name())) {
-			names = append(names, e.Name())
-		}
-	}
-	return names
 }
