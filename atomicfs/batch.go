@@ -3,13 +3,11 @@ package atomicfs
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/spf13/afero"
@@ -30,20 +28,13 @@ type Batch struct {
 	o Options
 
 	mu    sync.Mutex
-	files map[string]*batched // by cleaned name; nil once the batch is spent
+	spent bool                // Commit or Close has been called
+	files map[string]*batched // by cleaned name
 	dirs  batchDirs
 	open  int // handles that are kept open
 	seq   int
-}
 
-// A batched is one file of a batch: on its way, or failed.
-type batched struct {
-	*pending
-	name string // as the caller wrote it
-	base string
-	dir  *batchDir
-	seq  int // the later write of two that lead to one file wins
-	err  error
+	writes sync.WaitGroup // those at work, for which Commit and Close wait
 }
 
 const (
@@ -85,6 +76,10 @@ func (b *Batch) write(name string, perm fs.FileMode, fn func(c *contents) error)
 		key = name
 	}
 	w := &batched{name: name}
+	if !b.enter() {
+		return fail("write", name, fs.ErrClosed)
+	}
+	defer b.writes.Done()
 	if err == nil {
 		err = b.begin(w, key, perm)
 	}
@@ -95,19 +90,36 @@ func (b *Batch) write(name string, perm fs.FileMode, fn func(c *contents) error)
 		_ = w.discard() // if it fails, Commit and Close try again
 	}
 	w.err = err
-	if spentErr := b.enter(key, w); spentErr != nil {
-		return spentErr
-	}
+	b.take(key, w)
 	return err
+}
+
+// enter reports whether the batch takes another write, which must say when it is
+// done.
+func (b *Batch) enter() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.spent {
+		b.writes.Add(1)
+	}
+	return !b.spent
+}
+
+// leave makes the batch take no more writes, waits for those at work, and reports
+// whether it was the first to do so.
+func (b *Batch) leave() bool {
+	b.mu.Lock()
+	first := !b.spent
+	b.spent = true
+	b.mu.Unlock()
+	b.writes.Wait()
+	return first
 }
 
 // begin makes the temporary of w.
 func (b *Batch) begin(w *batched, name string, perm fs.FileMode) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.files == nil {
-		return fail("write", w.name, fs.ErrClosed)
-	}
 	o := b.o
 	o.Perm = perm
 	dir, t, err := b.dirs.find(name, w.name, o)
@@ -139,14 +151,15 @@ func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 	if g, ok := h.OSFile(); ok && !w.o.NoSync {
 		vfs.StartWriteOut(g)
 	}
-	b.mu.Lock()
-	stays := b.open < maxOpenFiles || w.perm()&0o600 == 0 && w.perm() != 0 // such a file could not be opened again
-	if stays {
-		b.open++
-	}
-	b.mu.Unlock()
-	if stays {
+	if b.keepsOpen() {
 		return nil
+	}
+	if perm := w.perm(); perm != 0 && perm&0o600 == 0 {
+		// Such a file could not be opened again. One that nobody may read is the owner's until it is settled.
+		if err := w.settle(); err != nil {
+			return fail("write", w.name, err)
+		}
+		w.settled = true
 	}
 	w.closed = true
 	h.Unlock() // its descriptor goes too: the lock of the directory stands for it
@@ -156,20 +169,27 @@ func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 	return nil
 }
 
-// enter takes w into the batch, in the place of an earlier file of that name.
-func (b *Batch) enter(key string, w *batched) error {
+// keepsOpen reports whether one more handle may stay open.
+func (b *Batch) keepsOpen() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.files == nil {
-		return errors.Join(fail("write", w.name, fs.ErrClosed), w.drop())
+	if b.open >= maxOpenFiles {
+		return false
 	}
+	b.open++
+	return true
+}
+
+// take puts w into the batch, in the place of an earlier file of that name.
+func (b *Batch) take(key string, w *batched) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if earlier := b.files[key]; earlier != nil {
 		_ = earlier.drop() // what is left then, Sweep finds
 	}
 	b.seq++
 	w.seq = b.seq
 	b.files[key] = w
-	return nil
 }
 
 // Commit puts all files in place. The error, if any, is a *BatchError.
@@ -177,14 +197,18 @@ func (b *Batch) enter(key string, w *batched) error {
 // A file that fails does not stop the others. After Commit the batch is spent:
 // what is called on it fails with fs.ErrClosed.
 func (b *Batch) Commit() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.files == nil {
+	if !b.leave() {
 		return &BatchError{spent: true}
 	}
+	b.mu.Lock() // a Close waits
+	defer b.mu.Unlock()
 	files := slices.SortedFunc(maps.Values(b.files), func(a, b *batched) int { return cmp.Compare(a.seq, b.seq) })
 	b.files = nil
-	inParallel(files, func(w *batched) { w.step((*pending).settle) })
+	inParallel(files, func(w *batched) {
+		if !w.settled {
+			w.step((*pending).settle)
+		}
+	})
 	for _, w := range files {
 		w.step((*pending).rename)
 	}
@@ -204,51 +228,11 @@ func (b *Batch) Commit() error {
 	return nil
 }
 
-// step takes w one step further, unless it has failed before.
-func (w *batched) step(do func(p *pending) error) {
-	if w.err != nil {
-		return
-	}
-	place, err := w.dir.place(w.base)
-	if err == nil {
-		w.Place = place
-		err = do(w.pending)
-		err = errors.Join(err, place.Close())
-	}
-	if err != nil {
-		w.err = fail("commit", w.name, err)
-	}
-}
-
-// outcome returns what became of w at the end.
-func (w *batched) outcome() error {
-	if w.err == nil && w.dir.err != nil {
-		return fail("commit", w.name, notDurable(w.dir.err))
-	}
-	if w.err == nil {
-		return nil
-	}
-	if err := w.drop(); err != nil {
-		return errors.Join(w.err, err)
-	}
-	return w.err
-}
-
-// drop removes the temporary of w, if it has one.
-func (w *batched) drop() error {
-	if w.pending == nil {
-		return nil
-	}
-	if err := w.discard(); err != nil {
-		return fail("close", w.name, err)
-	}
-	return nil
-}
-
 // Close discards what has not been committed.
 //
 // A second Close returns nil. What could not be removed may be tried again.
 func (b *Batch) Close() error {
+	b.leave()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var errs []error
@@ -262,10 +246,7 @@ func (b *Batch) Close() error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	if b.files != nil {
-		b.files = nil
-		b.dirs.close()
-	}
+	b.dirs.close()
 	return nil
 }
 
@@ -280,41 +261,4 @@ func inParallel[T any](list []T, fn func(T)) {
 		})
 	}
 	_ = g.Wait() // fn has nothing to return
-}
-
-// A BatchError says which files of a batch did not get in place, and why.
-//
-// A file whose error is ErrNotDurable is in place. The names are those that the
-// batch was given.
-type BatchError struct {
-	Failed map[string]error
-	spent  bool
-}
-
-func (e *BatchError) Error() string {
-	if e.spent {
-		return "batch: " + fs.ErrClosed.Error()
-	}
-	errs := e.Unwrap()
-	const most = 10
-	var lines []string
-	for _, err := range errs[:min(len(errs), most)] {
-		lines = append(lines, err.Error())
-	}
-	if more := len(errs) - most; more > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more", more))
-	}
-	return fmt.Sprintf("batch: %d failed: %s", len(errs), strings.Join(lines, "; "))
-}
-
-// Unwrap returns the errors in the order of the names.
-func (e *BatchError) Unwrap() []error {
-	if e.spent {
-		return []error{fs.ErrClosed}
-	}
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(e.Failed)) {
-		errs = append(errs, e.Failed[name])
-	}
-	return errs
 }

@@ -298,3 +298,34 @@ func TestBatchConcurrently(t *testing.T) {
 		assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), 16*20+3+1)
 	})
 }
+
+// Commit and Close wait for the writes that are at work.
+func TestBatchWaits(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		for end, ended := range map[string]func(b *atomicfs.Batch) error{
+			"commit": (*atomicfs.Batch).Commit, "close": (*atomicfs.Batch).Close,
+		} {
+			b := atomicfs.NewBatch(k.Fs, nil)
+			r, w := io.Pipe()
+			written := make(chan error)
+			go func() {
+				_, err := b.WriteReader(k.Join(end), r, 0o644)
+				written <- err
+			}()
+			put(t, stringWriter{w}, "first ") // it is at work
+			done := make(chan error)
+			go func() { done <- ended(b) }()
+			put(t, stringWriter{w}, "second")
+			require.NoError(t, w.Close())
+			require.NoError(t, <-written)
+			require.NoError(t, <-done)
+			require.NoError(t, b.Close())
+		}
+		assert.Equal(t, []string{"commit"}, testfs.Leftovers(t, k.Fs, k.Dir))
+		assert.Equal(t, "first second", k.ReadFile(t, k.Join("commit")))
+	})
+}
+
+type stringWriter struct{ io.Writer }
+
+func (w stringWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }

@@ -79,9 +79,7 @@ func (p *pending) adopt() error {
 	}
 	if p.file.Name() == "" {
 		// It has a name for a moment, as one of this package's own, before the rename.
-		if _, err := h.Lock(); err != nil && !vfs.Unsupported(err) {
-			return err
-		}
+		_, _ = h.Lock() // without locks a sweep goes by age
 	}
 	err = p.put()
 	if err != nil && !errors.Is(err, ErrNotDurable) {

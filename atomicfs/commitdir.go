@@ -24,6 +24,8 @@ import (
 // Linux and macOS) the error is errors.ErrUnsupported, and nothing has changed. A
 // file or a link in the place of name is refused.
 //
+// CommitDir(d, d.Path()) syncs it and keeps it where it is.
+//
 // After CommitDir d is spent, as after Keep; if it fails, d is still temporary,
 // unless the error is ErrNotDurable. An old tree that could not be removed is now
 // at d.Path, and d.Close tries again.
@@ -51,6 +53,12 @@ func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 	if err := syncTree(vfs.On(d)); err != nil {
 		return err
 	}
+	if inPlace(d, v, to) {
+		if err := d.Keep(d.Path()); err != nil {
+			return err
+		}
+		return notDurable(to.Sync())
+	}
 	err := d.KeepAt(to)
 	if errors.Is(err, fs.ErrExist) {
 		return exchange(d, v, to)
@@ -59,6 +67,20 @@ func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 		return err
 	}
 	return notDurable(to.Sync())
+}
+
+// inPlace reports whether the place is where d is already: there it would be
+// exchanged for itself, and removed.
+func inPlace(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) bool {
+	if !to.OnDisk() {
+		return to.Name == d.Path()
+	}
+	there, err := to.Lstat()
+	if err != nil {
+		return false
+	}
+	here, err := v.Lstat(d.Path())
+	return err == nil && os.SameFile(here, there)
 }
 
 // mayReplaceDir refuses what is no directory in the place of one.

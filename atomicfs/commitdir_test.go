@@ -44,6 +44,18 @@ func tree(t *testing.T, fsys afero.Fs, parent, text string) *tmpfs.Dir {
 
 var treeNames = []string{"a", "b", "b/c", "b/d", "b/d/e"}
 
+// TestCommitDirInPlace: where it is already, a directory is not exchanged for
+// itself.
+func TestCommitDirInPlace(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		d := tree(t, k.Fs, k.Dir, "one")
+		require.NoError(t, atomicfs.CommitDir(d, d.Path()))
+		require.NoError(t, d.Close())
+		assert.Equal(t, treeNames, testfs.Leftovers(t, k.Fs, d.Path()))
+		assert.Equal(t, "one", k.ReadFile(t, filepath.Join(d.Path(), "a")))
+	})
+}
+
 func TestCommitDir(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		name := k.Join("missing", "site")

@@ -1,6 +1,7 @@
 package atomicfs_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -340,6 +341,24 @@ func TestNoReplaceRacers(t *testing.T) {
 			require.Equal(t, all[0], k.ReadFile(t, name))
 		}
 		assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), 5)
+	})
+}
+
+// Whoever is faster in making a new file, each of them replaces what is there.
+func TestNewFileRacers(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		for round := range 30 {
+			name := k.Join(fmt.Sprint("file", round))
+			race(16, func(int) {
+				f, err := atomicfs.Create(k.Fs, name, &atomicfs.Options{NoSync: true})
+				if assert.NoError(t, err) {
+					_, err = f.WriteString("text")
+					assert.NoError(t, errors.Join(err, f.Commit(), f.Close()))
+				}
+			})
+			require.Equal(t, "text", k.ReadFile(t, name))
+		}
+		assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), 30)
 	})
 }
 

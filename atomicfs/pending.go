@@ -37,11 +37,12 @@ func (t *target) begin() (*pending, error) {
 	if f := t.unnamed(); f != nil {
 		p := &pending{target: t, file: f}
 		// It has a name for a moment before the rename. The handle is closed after that,
-		// so that its own lock is enough.
-		if _, err := lockedBy(p.handle(), vfs.LockFile); err != nil && !vfs.Unsupported(err) {
-			return nil, errors.Join(err, p.discard())
-		}
+		// so that its own lock is enough. Without locks a sweep goes by age.
+		_, _ = lockedBy(p.handle(), vfs.LockFile)
 		return p, nil
+	}
+	if !t.OnDisk() {
+		return t.named() // no locks there
 	}
 	return t.claimed()
 }
@@ -109,12 +110,8 @@ func (t *target) named() (*pending, error) {
 // reports false if a sweep took the file before it was locked.
 func (p *pending) claim() (bool, error) {
 	h := p.handle()
-	ok, err := h.Lock()
-	if err != nil || !ok {
-		if vfs.Unsupported(err) {
-			return true, nil // no locks here: a sweep goes by age
-		}
-		return false, err
+	if ok, err := h.Lock(); err != nil || !ok {
+		return err != nil, nil // without locks a sweep goes by age
 	}
 	own, err := h.Stat()
 	if err != nil {

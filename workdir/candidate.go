@@ -1,6 +1,7 @@
 package workdir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -168,7 +169,7 @@ func (c *candidate) read() (locked bool, err error) {
 		return false, err
 	case string(held) == c.name:
 		return true, nil
-	case len(held) == 0:
+	case len(bytes.Trim(held, "\x00")) == 0: // empty, or what a power cut left of its bytes
 		return false, nil
 	}
 	return false, leftAlone("its lease is not its own")

@@ -135,7 +135,7 @@ func (d *Dir) commitSelf(dest string) error {
 	if cerr := d.Dir.Close(); cerr != nil {
 		return errors.Join(err, cerr)
 	}
-	return errors.Join(err, d.release())
+	return errors.Join(err, d.handOver())
 }
 
 // copyDir copies the directory full to a temporary one beside dest and commits

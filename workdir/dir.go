@@ -2,6 +2,7 @@ package workdir
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"github.com/tempkit/tempkit/atomicfs"
 	"github.com/tempkit/tempkit/internal/vfs"
 	"github.com/tempkit/tempkit/tmpfs"
 )
@@ -47,14 +49,27 @@ func (d *Dir) Close() error {
 
 // Keep renames the directory to name, which must not exist, and removes its
 // lease. Keep(d.Path()) keeps it where it is. If Keep fails, the directory is
-// still temporary, unless the error is about the lease.
+// still temporary, unless the error is about the lease or atomicfs.ErrNotDurable.
 func (d *Dir) Keep(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.Dir.Keep(name); err != nil {
 		return err
 	}
-	return d.release()
+	return d.handOver()
+}
+
+// handOver drops the lease of a directory that is the user's now.
+func (d *Dir) handOver() error {
+	l := d.lease
+	if err := d.release(); err != nil || l == nil || d.Dir.Path() != l.dir {
+		return err
+	}
+	// A lease that came back with the power would have the user's directory swept.
+	if err := l.v.SyncDir(filepath.Dir(l.path)); err != nil {
+		return &fs.PathError{Op: "keep", Path: l.dir, Err: fmt.Errorf("%w: %w", atomicfs.ErrNotDurable, vfs.Reason(err))}
+	}
+	return nil
 }
 
 // release drops the lease of a directory that needs none any more.

@@ -134,6 +134,11 @@ func (l *lease) lock(base string) error {
 	if _, err := io.WriteString(l.f, base); err != nil {
 		return err
 	}
+	// A power cut may keep a directory, by what was synced in it, whose lease it
+	// took: nobody would ever sweep that.
+	if err := l.f.Sync(); err != nil {
+		return err
+	}
 	held, err := l.f.Stat()
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ func AsUser(t *testing.T) bool {
 	if bytes.Contains(out, []byte("no tests to run")) {
 		t.Fatalf("the child found no test of this name:\n%s", out)
 	}
-	if bytes.Contains(out, []byte("--- SKIP: "+t.Name())) {
+	if bytes.Contains(out, []byte("--- SKIP: "+t.Name()+" (")) {
 		t.Skipf("as an ordinary user:\n%s", out)
 	}
 	return false

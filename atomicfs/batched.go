@@ -1,0 +1,57 @@
+package atomicfs
+
+import (
+	"errors"
+)
+
+// A batched is one file of a batch: on its way, or failed.
+type batched struct {
+	*pending
+	name    string // as the caller wrote it
+	base    string
+	dir     *batchDir
+	seq     int // the later write of two that lead to one file wins
+	settled bool
+	err     error
+}
+
+// step takes w one step further, unless it has failed before.
+func (w *batched) step(do func(p *pending) error) {
+	if w.err != nil {
+		return
+	}
+	place, err := w.dir.place(w.base)
+	if err == nil {
+		w.Place = place
+		err = do(w.pending)
+		err = errors.Join(err, place.Close())
+	}
+	if err != nil {
+		w.err = fail("commit", w.name, err)
+	}
+}
+
+// outcome returns what became of w at the end.
+func (w *batched) outcome() error {
+	if w.err == nil && w.dir.err != nil {
+		return fail("commit", w.name, notDurable(w.dir.err))
+	}
+	if w.err == nil {
+		return nil
+	}
+	if err := w.drop(); err != nil {
+		return errors.Join(w.err, err)
+	}
+	return w.err
+}
+
+// drop removes the temporary of w, if it has one.
+func (w *batched) drop() error {
+	if w.pending == nil {
+		return nil
+	}
+	if err := w.discard(); err != nil {
+		return fail("close", w.name, err)
+	}
+	return nil
+}
