@@ -80,7 +80,12 @@ func (v FS) create(name string, flag int, perm fs.FileMode) (afero.File, error) 
 	}
 	// The name was free and its parent there a moment ago, so this refusal is not
 	// about them: CacheOnReadFs has made the file itself, RegexpFs and object
-	// stores know no O_EXCL. Create truncates, which harms nobody under the guard.
+	// stores know no O_EXCL. What is there is empty then, and goes first: its mode may
+	// be one that keeps Create out. What is not empty somebody else has made.
+	if info, err := v.look(name); err == nil && (info.IsDir() || info.Size() > 0) {
+		return nil, fs.ErrExist
+	}
+	v.discard(name)
 	f, err = v.fsys.Create(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
