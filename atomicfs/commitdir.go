@@ -47,9 +47,6 @@ func CommitDir(d *tmpfs.Dir, name string) error {
 }
 
 func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
-	if err := mayReplaceDir(to); err != nil {
-		return err
-	}
 	if err := syncTree(vfs.On(d)); err != nil {
 		return err
 	}

@@ -141,6 +141,16 @@ func TestNewFsRules(t *testing.T) {
 	}
 }
 
+// What is appended to is there at once, as it is without NewFs.
+func TestNewFsAppend(t *testing.T) {
+	eachNewFs(t, nil, func(t *testing.T, k testfs.Kind, fsys afero.Fs, _ string) {
+		f := open(t, fsys, k.Join("log"), os.O_RDWR|os.O_CREATE|os.O_APPEND)
+		_, err := k.Fs.Stat(k.Join("log"))
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	})
+}
+
 // While it is written aside the file is read by its name, with the old contents.
 func TestNewFsOldMeanwhile(t *testing.T) {
 	eachNewFs(t, nil, func(t *testing.T, k testfs.Kind, fsys afero.Fs, name string) {

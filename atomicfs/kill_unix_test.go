@@ -5,6 +5,7 @@ package atomicfs_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -178,4 +179,51 @@ func temporaries(t *testing.T, dir string) (names []string) {
 		}
 	}
 	return names
+}
+
+func init() { children["sweeper"] = sweepOn } //nolint:gochecknoinits // of a test
+
+// sweepOn sweeps a directory until its standard input is closed.
+func sweepOn(args []string) error {
+	stopped := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(stopped)
+	}()
+	fmt.Println("at work")
+	for {
+		select {
+		case <-stopped:
+			return nil
+		default:
+		}
+		if _, err := atomicfs.Sweep(context.Background(), afero.NewOsFs(), args[0], 0); err != nil {
+			return err
+		}
+	}
+}
+
+// A sweep of another process takes no file of a writer that lives: not before it
+// is locked, not while it is written, and not in the moment in which one without a
+// name has one.
+func TestSweepByAnotherProcess(t *testing.T) {
+	inMemory(t)
+	for _, unnamed := range []bool{true, false} {
+		t.Run(fmt.Sprint("unnamed=", unnamed), func(t *testing.T) {
+			atomicfs.SetUnnamed(unnamed)
+			defer atomicfs.SetUnnamed(true)
+			dir := t.TempDir()
+			sweepers := []*process{start(t, "sweeper", dir), start(t, "sweeper", dir)}
+			fsys := afero.NewOsFs()
+			for i := range 3000 {
+				f, err := atomicfs.Create(fsys, filepath.Join(dir, "file"), &atomicfs.Options{NoSync: true})
+				require.NoError(t, err)
+				_, err = f.WriteString("text")
+				require.NoError(t, errors.Join(err, f.Commit(), f.Close()), "write %d", i)
+			}
+			for _, s := range sweepers {
+				s.stop(t)
+			}
+		})
+	}
 }

@@ -113,15 +113,8 @@ func (p *pending) claim() (bool, error) {
 	if ok, err := h.Lock(); err != nil || !ok {
 		return err != nil, nil // without locks a sweep goes by age
 	}
-	own, err := h.Stat()
-	if err != nil {
-		return false, err
-	}
-	now, err := p.FS.Lstat(p.file.Name())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && os.SameFile(own, now), err
+	_, err := p.FS.Lstat(p.file.Name())
+	return err == nil, unlessGone(err)
 }
 
 // handle returns the file as vfs has it, by which its mode and owner are set.

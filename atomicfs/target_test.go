@@ -312,6 +312,24 @@ func TestModes(t *testing.T) {
 	})
 }
 
+// A file that somebody makes while another is being written is one that exists, and
+// one that somebody removes has had a mode.
+func TestModeOfFileMadeMeanwhile(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		name := k.Join("file")
+		f := create(t, k.Fs, name, nil)
+		k.WriteFile(t, name, "meanwhile")
+		require.NoError(t, k.Fs.Chmod(name, 0o604))
+		require.NoError(t, f.Commit())
+		assert.Equal(t, fs.FileMode(0o604), mode(k.Fs, name))
+
+		f = create(t, k.Fs, name, nil)
+		require.NoError(t, k.Fs.Remove(name))
+		require.NoError(t, f.Commit())
+		assert.Equal(t, fs.FileMode(0o604), mode(k.Fs, name))
+	})
+}
+
 // In memory a file may have no mode at all: the default it is then.
 func TestModeOfNone(t *testing.T) {
 	for _, k := range testfs.Kinds(t) {

@@ -91,6 +91,21 @@ func TestIrregularFiles(t *testing.T) {
 	})
 }
 
+// So it is if it comes while the file is being synced.
+func TestIrregularFileDuringSync(t *testing.T) {
+	k := testfs.Kinds(t)[0]
+	spy := testfs.NewSpy(k.Fs)
+	fifo := k.Join("file")
+	spy.Fail(func(_ int, call string) bool {
+		if strings.HasPrefix(call, "sync ") {
+			assert.NoError(t, syscall.Mkfifo(fifo, 0o600))
+		}
+		return false
+	}, testfs.Fault{})
+	require.ErrorContains(t, atomicfs.WriteFile(spy, fifo, []byte("text"), 0o644), "not a regular file")
+	assert.Equal(t, []string{"file"}, testfs.Leftovers(t, k.Fs, k.Dir))
+}
+
 func umask(t *testing.T, mask int) {
 	t.Helper()
 	old := syscall.Umask(mask)

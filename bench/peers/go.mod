@@ -5,6 +5,7 @@ go 1.25.0
 replace github.com/tempkit/tempkit => ../..
 
 require (
+	github.com/djherbis/buffer v1.2.1
 	github.com/google/renameio/v2 v2.0.2
 	github.com/moby/sys/atomicwriter v0.1.0
 	github.com/natefinch/atomic v1.0.1
