@@ -139,6 +139,9 @@ func BenchmarkBatchScale(b *testing.B) {
 						names = append(names, filepath.Join(sub, fmt.Sprint(i)))
 					}
 					fails(b, batch(osFs, names, data, &atomicfs.Options{NoSync: !sync}))
+					b.StopTimer()
+					fails(b, os.RemoveAll(sub))
+					b.StartTimer()
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(files), "ns/file")
 			})

@@ -167,6 +167,12 @@ func (f *File) link(to *vfs.Place, exclusive bool) error {
 		_ = f.closeHandle()
 		return nil
 	}
+	// Before it has the name, by which atomicfs.Sweep would know it as litter.
+	if _, err := f.h.Lock(); err == nil {
+		defer f.h.Unlock()
+	} else if !vfs.Unsupported(err) {
+		return err
+	}
 	var beside *vfs.Place
 	_, err := invent("keep", to.Dir(), besidePattern, func(name string) error {
 		beside = to.Named(name)

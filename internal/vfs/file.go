@@ -115,6 +115,9 @@ func (f *File) Lock() (bool, error) {
 	if !ok || !OpenRenames { // the second descriptor would stand in the way of the rename
 		return false, fail("lock", f.name, errors.ErrUnsupported)
 	}
+	if f.held != nil {
+		return true, nil
+	}
 	// The lock is of the open file, not of the descriptor: a second descriptor
 	// keeps it past Close, until the file has its final name.
 	held, err := duplicate(g)
@@ -138,7 +141,6 @@ func (f *File) Unlock() {
 	}
 }
 
-// LockFile takes the same lock on an open file of the operating system that it
-// was not this process that made. It reports whether it got it; closing f gives
-// it back.
+// LockFile takes the same lock on an open file of the operating system, whoever
+// made it, and reports whether it got it. Closing f gives it back.
 func LockFile(f *os.File) (bool, error) { return tryLock(f) }

@@ -39,6 +39,11 @@ func TestLoad(t *testing.T) {
 	budget := spool.NewBudget(4 << 20)
 	var peakBudget, peakHeap atomic.Int64
 	fsys := afero.NewOsFs()
+	// The first of them wait for each other, so that the budget is felt on a machine
+	// of any speed: together they hold more than it has.
+	const together = 24
+	var arrived atomic.Int64
+	all := make(chan struct{})
 
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		opts := &staging.Options{
@@ -53,6 +58,11 @@ func TestLoad(t *testing.T) {
 				return err
 			}
 			sum = u.Sum()
+			if n := arrived.Add(1); n == together {
+				close(all)
+			} else if n < together {
+				<-all
+			}
 			return u.Commit(r.Context(), fsys, filepath.Join(dest, filepath.Base(r.URL.Path)), nil)
 		})
 		if err != nil {
