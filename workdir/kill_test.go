@@ -222,7 +222,8 @@ func TestKilled(t *testing.T) {
 	_, err = workdir.Sweep(t.Context(), afero.NewOsFs(), &workdir.SweepOptions{Dir: dir, MinAge: childAge})
 	require.NoError(t, err)
 	t.Logf("%d kills, %d of owners at work; the last sweep removed %d directories", killed.Load(), atWork.Load(), len(report.Removed))
-	assert.Greater(t, atWork.Load(), int64(kills/8))
+	// How many is a matter of the machine; none would be a matter of the test.
+	assert.Greater(t, atWork.Load(), int64(kills/40))
 	for name, why := range report.Kept {
 		assert.Contains(t, bystanders, "."+filepath.Base(name)+".lease", why)
 	}
