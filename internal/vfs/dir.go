@@ -32,6 +32,7 @@ func (v FS) Mkdir(name string, perm fs.FileMode) error {
 	return fail("mkdir", clean, err)
 }
 
+// mkdir is Mkdir on an Fs that may invent parents, and replace what is there.
 func (v FS) mkdir(name string, perm fs.FileMode) error {
 	defer v.guard(name)()
 	if _, err := v.parent(name); err != nil {
@@ -126,6 +127,8 @@ func (v FS) Lstat(name string) (fs.FileInfo, error) {
 	return v.describe("lstat", name, os.Lstat, rooted, v.look)
 }
 
+// describe calls the one of the three that fits the ground, and keeps what it says
+// from changing afterwards.
 func (v FS) describe(op, name string, system func(string) (fs.FileInfo, error), inRoot func(*rootfs.Fs, string) (fs.FileInfo, error), other func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
 	clean, err := v.Clean(op, name)
 	if err != nil {
@@ -174,6 +177,7 @@ func (v FS) Readlink(name string) (string, error) {
 	return target, fail("readlink", clean, err)
 }
 
+// readlink is Readlink on an Fs that may have the method and no links.
 func (v FS) readlink(name string) (string, error) {
 	l, ok := v.fsys.(afero.LinkReader)
 	if !ok {

@@ -79,14 +79,17 @@ func (g *guarded) staysIn(name string, follow bool) error {
 	return nil
 }
 
+// Name names the kind, as that of every afero.Fs does.
 func (g *guarded) Name() string { return "guarded" }
 
+// Create truncates what is there, as os.Create does; its parent is not invented.
 func (g *guarded) Create(name string) (afero.File, error) {
 	return g.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
 func (g *guarded) Open(name string) (afero.File, error) { return g.OpenFile(name, os.O_RDONLY, 0) }
 
+// OpenFile opens for whatever flag asks, O_APPEND included. All opening goes by it.
 func (g *guarded) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
 	name, err := g.at("open", name, true)
 	if err != nil {
@@ -99,6 +102,7 @@ func (g *guarded) OpenFile(name string, flag int, perm fs.FileMode) (afero.File,
 	return f, nil
 }
 
+// Mkdir is exclusive within this process, whatever the Fs beneath.
 func (g *guarded) Mkdir(name string, perm fs.FileMode) error {
 	name, err := g.at("mkdir", name, false)
 	if err != nil {
@@ -107,6 +111,7 @@ func (g *guarded) Mkdir(name string, perm fs.FileMode) error {
 	return g.v.Mkdir(name, perm)
 }
 
+// MkdirAll fails where a file is in the way, also where the Fs would not say so.
 func (g *guarded) MkdirAll(name string, perm fs.FileMode) error {
 	name, err := g.at("mkdir", name, false)
 	if err == nil {
@@ -115,6 +120,7 @@ func (g *guarded) MkdirAll(name string, perm fs.FileMode) error {
 	return err
 }
 
+// Remove refuses a directory that is not empty.
 func (g *guarded) Remove(name string) error {
 	name, err := g.at("remove", name, false)
 	if err != nil {
@@ -123,6 +129,7 @@ func (g *guarded) Remove(name string) error {
 	return g.v.Remove(name)
 }
 
+// RemoveAll refuses the root, which is the owner's to remove.
 func (g *guarded) RemoveAll(name string) error {
 	name, err := g.at("removeall", name, false)
 	if err != nil {
@@ -131,6 +138,7 @@ func (g *guarded) RemoveAll(name string) error {
 	return g.v.RemoveAll(name)
 }
 
+// Rename replaces a file and refuses a directory in the place of newname.
 func (g *guarded) Rename(oldname, newname string) error {
 	oldname, err := g.at("rename", oldname, false)
 	if err != nil {
@@ -148,6 +156,7 @@ func (g *guarded) Rename(oldname, newname string) error {
 	return g.v.Rename(oldname, to)
 }
 
+// Stat follows links, as far as they stay below the base.
 func (g *guarded) Stat(name string) (fs.FileInfo, error) {
 	name, err := g.at("stat", name, true)
 	if err != nil {
@@ -168,6 +177,8 @@ func (g *guarded) Chtimes(name string, atime, mtime time.Time) error {
 	return g.change("chtimes", name, func(name string) error { return g.v.fsys.Chtimes(name, atime, mtime) })
 }
 
+// change does what goes by the name of a file that exists. What MemMapFs takes for
+// missing may be below a file, which is another error.
 func (g *guarded) change(op, name string, fn func(name string) error) error {
 	name, err := g.at(op, name, true)
 	if err != nil {
@@ -198,6 +209,7 @@ func (g *guarded) SymlinkIfPossible(oldname, newname string) error {
 
 var errNoSymlink = errors.Join(afero.ErrNoSymlink, errors.ErrUnsupported)
 
+// ReadlinkIfPossible returns the target as it is stored, wherever it leads.
 func (g *guarded) ReadlinkIfPossible(name string) (string, error) {
 	name, err := g.at("readlink", name, false)
 	if err != nil {

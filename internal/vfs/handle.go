@@ -32,6 +32,8 @@ type handle struct {
 	ended  bool // and there is no more of it
 }
 
+// newHandle returns a handle over f, which v opened as name with flag. The flag is
+// kept because not every Fs refuses what the file was not opened for.
 func newHandle(v FS, f afero.File, name string, flag int) *handle {
 	return &handle{v: v, f: f, name: name, flag: flag}
 }
@@ -42,6 +44,7 @@ var (
 	errAppend   = errors.New("invalid use of WriteAt on file opened with O_APPEND")
 )
 
+// fail puts the name that the caller used in the place of the one that f knows.
 func (h *handle) fail(op string, err error) error {
 	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
 		return err
@@ -64,12 +67,14 @@ func (h *handle) enter(op string, denied int) (leave func(), err error) {
 	return h.mu.Unlock, nil
 }
 
+// What enter refuses: calls on a file that was opened for the other access alone.
 const (
 	noRead  = os.O_WRONLY
 	noWrite = os.O_RDONLY
 	noLimit = -1
 )
 
+// Name returns the name that the file was opened by, also after Close.
 func (h *handle) Name() string { return h.name }
 
 // seek moves f to off, if it does not stand there.
@@ -85,6 +90,7 @@ func (h *handle) seek(off int64) error {
 	return nil
 }
 
+// Read reads at the offset. Past the end it says io.EOF, however far.
 func (h *handle) Read(p []byte) (int, error) {
 	leave, err := h.enter("read", noRead)
 	if err != nil {
@@ -115,6 +121,8 @@ func ended(n int, err error) error {
 	return err
 }
 
+// ReadAt fills p or says why not, as io.ReaderAt asks and MemMapFs does not. A
+// negative offset, at which MemMapFs panics, is refused.
 func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
 	leave, err := h.enter("read", noRead)
 	if err != nil {
@@ -135,6 +143,8 @@ func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// Write writes at the offset, or at the end of a file opened to be appended to. A
+// write that is short without a reason is io.ErrShortWrite.
 func (h *handle) Write(p []byte) (int, error) {
 	leave, err := h.enter("write", noWrite)
 	if err != nil {
@@ -193,6 +203,7 @@ func (h *handle) write(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// WriteAt leaves the offset alone, and the size too if p is empty.
 func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	leave, err := h.enter("write", noWrite)
 	if err != nil {
@@ -224,8 +235,11 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	return n, h.fail("write", err)
 }
 
+// WriteString goes by Write, so that one place knows about appending and offsets.
 func (h *handle) WriteString(s string) (int, error) { return h.Write([]byte(s)) }
 
+// Seek moves the offset, and f only when it is next read or written. Past the end
+// it makes no file longer; what it refuses leaves the offset where it was.
 func (h *handle) Seek(offset int64, whence int) (int64, error) {
 	leave, err := h.enter("seek", noLimit)
 	if err != nil {
@@ -263,6 +277,7 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 	return pos, nil
 }
 
+// Truncate changes the size and not the offset, which may be past the end then.
 func (h *handle) Truncate(size int64) error {
 	leave, err := h.enter("truncate", noWrite)
 	if err != nil {
@@ -282,6 +297,7 @@ func (h *handle) Truncate(size int64) error {
 	return h.fail("truncate", h.f.Truncate(size))
 }
 
+// Sync passes on what the Fs says: that it cannot sync a file is no success.
 func (h *handle) Sync() error {
 	leave, err := h.enter("sync", noLimit)
 	if err != nil {
@@ -291,6 +307,8 @@ func (h *handle) Sync() error {
 	return h.fail("sync", h.f.Sync())
 }
 
+// Close closes f once. A second Close is fs.ErrClosed, as of an *os.File; who
+// promises nil asks no second time.
 func (h *handle) Close() error {
 	leave, err := h.enter("close", noLimit)
 	if err != nil {
@@ -317,59 +335,4 @@ func (h *handle) Stat() (fs.FileInfo, error) {
 		return nil, h.fail("stat", err)
 	}
 	return still(info, filepath.Base(h.name)), nil
-}
-
-func (h *handle) Readdir(n int) ([]fs.FileInfo, error) {
-	leave, err := h.enter("readdir", noLimit)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := h.isDir(); err != nil {
-		return nil, h.fail("readdir", err)
-	}
-	if h.ended {
-		return nil, atEnd(n)
-	}
-	list, err := h.f.Readdir(n)
-	for i, info := range list {
-		list[i] = still(info, info.Name())
-	}
-	h.ended = n <= 0 && err == nil
-	return list, h.fail("readdir", err)
-}
-
-func (h *handle) Readdirnames(n int) ([]string, error) {
-	leave, err := h.enter("readdir", noLimit)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if err := h.isDir(); err != nil {
-		return nil, h.fail("readdirent", err)
-	}
-	if h.ended {
-		return nil, atEnd(n)
-	}
-	names, err := h.f.Readdirnames(n)
-	h.ended = n <= 0 && err == nil
-	return names, h.fail("readdirent", err)
-}
-
-// atEnd is what reading n entries at the end of a directory returns. A union
-// would begin anew.
-func atEnd(n int) error {
-	if n > 0 {
-		return io.EOF
-	}
-	return nil
-}
-
-func (h *handle) isDir() error {
-	info, err := h.f.Stat()
-	if err == nil && !info.IsDir() {
-		err = syscall.ENOTDIR
-	}
-	h.listed = err == nil
-	return err
 }

@@ -74,6 +74,8 @@ func (v FS) Pin(name string, follow bool) (*Place, error) {
 // maxLinks is how many links are followed in one name, as Linux has it.
 const maxLinks = 40
 
+// pin is Pin for a clean name. Each link on the way is read in the directory that
+// it was seen in, so that a swap leads to the old target or to the new.
 func (v FS) pin(name string, follow bool) (*Place, error) {
 	if v.kind == rootedKind {
 		return v.pinRooted(name, follow)
@@ -149,6 +151,7 @@ func (v FS) hold(name string) (*Place, error) {
 	return placeIn(root, base), nil
 }
 
+// placeIn returns the place base in root, which it owns from then on.
 func placeIn(root *os.Root, base string) *Place {
 	r := rootfs.New(root)
 	return &Place{FS: On(r), Name: separator + base, pinned: &held{Fs: r}}

@@ -33,6 +33,7 @@ func (v FS) Remove(name string) error {
 	return fail("remove", clean, err)
 }
 
+// remove is Remove on an Fs that may take a directory and orphan what is in it.
 func (v FS) remove(name string) error {
 	defer v.guard(name)()
 	info, err := v.look(name)

@@ -67,6 +67,7 @@ type above struct {
 	path string // as the caller knows it, for errors
 }
 
+// lstat describes base itself.
 func (a above) lstat(base string) (fs.FileInfo, error) {
 	if a.root == nil {
 		return os.Lstat(filepath.Join(a.path, base))
@@ -74,6 +75,7 @@ func (a above) lstat(base string) (fs.FileInfo, error) {
 	return a.root.Lstat(base)
 }
 
+// remove removes base, which must be empty if it is a directory.
 func (a above) remove(base string) error {
 	if a.root == nil {
 		return os.Remove(filepath.Join(a.path, base))
@@ -81,6 +83,8 @@ func (a above) remove(base string) error {
 	return a.root.Remove(base)
 }
 
+// open opens the directory base. That it is no link, and the one that was looked
+// at, is for the caller to see: a root follows links that stay in it.
 func (a above) open(base string) (*os.Root, error) {
 	if a.root == nil {
 		return openRoot(filepath.Join(a.path, base))

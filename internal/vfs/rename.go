@@ -18,6 +18,8 @@ func (v FS) Rename(old string, to *Place) error { return v.move(old, to, false) 
 // where the system can (Linux, or a hard link), else within this one.
 func (v FS) RenameNew(old string, to *Place) error { return v.move(old, to, true) }
 
+// move finds the way for the two grounds. Two kinds of them have no way but a
+// copy, which is never made here: it would not be one step.
 func (v FS) move(old string, to *Place, exclusive bool) error {
 	clean, err := v.Clean("rename", old)
 	if err != nil {
@@ -232,6 +234,7 @@ func (p *Place) link(to *Place) error {
 	})
 }
 
+// rename is the system call, by the directories of both places.
 func (p *Place) rename(to *Place, flags uint) error {
 	return withHandles(p, to, func(fromDir, toDir *os.File) error {
 		return sysRename(fromDir, p.element(), toDir, to.element(), flags)
