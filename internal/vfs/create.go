@@ -46,6 +46,10 @@ func (v FS) OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 // open is OpenFile on an Fs that may not check anything itself.
 func (v FS) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
 	if flag&(os.O_WRONLY|os.O_RDWR|os.O_CREATE|os.O_TRUNC) == 0 {
+		if v.kind == otherKind && v.lock != nil {
+			// A union may copy what is opened, and bring back what is being removed.
+			defer v.guard(name)()
+		}
 		f, err := v.fsys.Open(name) // a union's directory opens by this alone
 		return f, v.missing(name, err)
 	}

@@ -197,6 +197,7 @@ func (v FS) Chmod(name string, mode fs.FileMode) error {
 		return err
 	}
 	if v.kind != rootedKind {
+		defer v.guard(clean)() // a union copies the file first
 		return fail("chmod", clean, v.fsys.Chmod(clean, mode))
 	}
 	_, err = rooted(v, func(r *rootfs.Fs) (struct{}, error) { return struct{}{}, r.Chmod(v.at(clean), mode) })

@@ -184,6 +184,7 @@ func (g *guarded) change(op, name string, fn func(name string) error) error {
 	if err != nil {
 		return err
 	}
+	defer g.v.guard(name)() // a union copies the file first
 	return fail(op, name, g.v.missing(name, fn(name)))
 }
 

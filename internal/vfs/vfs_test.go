@@ -355,6 +355,37 @@ func TestRemove(t *testing.T) {
 	})
 }
 
+// TestRemoveWhileRead: who reads a file while it is removed does not bring it
+// back, as a union's copy would.
+func TestRemoveWhileRead(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		name := k.Join("f")
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if f, err := v.Open(name); err == nil {
+						_ = f.Close()
+					}
+				}
+			})
+		}
+		for range 200 {
+			write(t, v, name, "x")
+			require.NoError(t, v.Remove(name))
+			gone(t, v, name)
+		}
+		close(stop)
+		wg.Wait()
+	})
+}
+
 // TestRemoveOfBase: what only the base of a union has, the union cannot remove
 // and says so. It is about the unions alone.
 func TestRemoveOfBase(t *testing.T) {
