@@ -24,7 +24,9 @@ import (
 // characters), and of this process's own user. On the operating system it is known
 // to be abandoned if nobody holds its lock; a Batch that keeps more files than it
 // may hold open locks the directory instead, and what is there is swept by age
-// then. In memory there are only writers of this process, which are known.
+// then. In those directories of one Batch that are past the 32nd, which it does not
+// hold, a Sweep of another process may take what it has written; its Commit then
+// fails for that file, and the old contents stay. In memory there are only writers of this process, which are known.
 // Elsewhere, and where there are no locks, age decides.
 //
 // Links, FIFOs and directories are never touched, nothing is waited for, and any
