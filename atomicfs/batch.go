@@ -31,14 +31,14 @@ type Batch struct {
 	spent bool                // Commit or Close has been called
 	files map[string]*batched // by cleaned name
 	dirs  batchDirs
-	open  int // handles that are kept open
+	open  int // how many handles were kept open
 	seq   int
 
 	writes sync.WaitGroup // those at work, for which Commit and Close wait
 }
 
 const (
-	maxOpenFiles = 64 // handles that a batch keeps open, so as not to open the files of a small one again
+	maxOpenFiles = 32 // handles that a batch keeps open, so as not to open the files of a small one again
 	syncers      = 16 // syncs at a time: the file system makes one commit of them
 )
 
@@ -125,11 +125,7 @@ func (b *Batch) begin(w *batched, name string, perm fs.FileMode) error {
 	dir, t, err := b.dirs.find(name, w.name, o)
 	if err == nil {
 		w.dir, w.base = dir, filepath.Base(t.Name)
-		if dir.lock != nil {
-			w.pending, err = t.named()
-		} else {
-			w.pending, err = t.claimed()
-		}
+		err = b.temporary(w, t)
 	}
 	if err != nil {
 		return fail("write", w.name, err)
@@ -137,8 +133,26 @@ func (b *Batch) begin(w *batched, name string, perm fs.FileMode) error {
 	return nil
 }
 
-// fill writes the contents of w, and closes its handle if the batch has enough
-// of them open.
+// temporary makes that of w. Its handle stays open, and with it its own lock, if
+// the batch has not enough of them.
+func (b *Batch) temporary(w *batched, t *target) (err error) {
+	switch {
+	case b.open < maxOpenFiles:
+		w.kept = true
+		b.open++
+		w.pending, err = t.claimed()
+	case !t.OnDisk():
+		w.pending, err = t.named(pattern)
+	case w.dir.lock != nil:
+		w.pending, err = t.named(pattern + byDir)
+	default:
+		w.pending, err = t.named(pattern + byAge)
+	}
+	return err
+}
+
+// fill writes the contents of w, and closes its handle if it is not to be kept
+// open.
 func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 	h := w.handle()
 	c := &contents{p: w.pending, h: h}
@@ -151,7 +165,7 @@ func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 	if g, ok := h.OSFile(); ok && !w.o.NoSync {
 		vfs.StartWriteOut(g)
 	}
-	if b.keepsOpen() {
+	if w.kept {
 		return nil
 	}
 	if perm := w.perm(); perm != 0 && perm&0o600 == 0 {
@@ -162,22 +176,10 @@ func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 		w.settled = true
 	}
 	w.closed = true
-	h.Unlock() // its descriptor goes too: the lock of the directory stands for it
 	if err := w.file.CloseHandle(); err != nil {
 		return fail("write", w.name, err)
 	}
 	return nil
-}
-
-// keepsOpen reports whether one more handle may stay open.
-func (b *Batch) keepsOpen() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.open >= maxOpenFiles {
-		return false
-	}
-	b.open++
-	return true
 }
 
 // take puts w into the batch, in the place of an earlier file of that name.

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/tempkit/tempkit/internal/vfs"
 )
@@ -16,6 +15,7 @@ type batchDirs struct {
 	byPath map[string]*batchDir
 	all    []*batchDir
 	held   []*batchDir // those of the operating system that are
+	locked int         // how many have a lock
 }
 
 // A batchDir is one of them. It is held open, unless there are too many.
@@ -29,9 +29,11 @@ type batchDir struct {
 }
 
 // maxHeldDirs is how many directories are held, by up to three descriptors each.
-// What is written in those past it is under no lock once its handle is closed: a
-// Sweep of another process may take it, and Commit then fails for that file.
-const maxHeldDirs = 32
+// Those past it have one, for the lock, up to a quarter of what the process may
+// have; past that none, and a sweep of another process goes by age there.
+const maxHeldDirs = 16
+
+func maxLockedDirs() int { return vfs.MaxOpen() / 4 }
 
 // find returns the target of the clean name, and its directory. The target's
 // place needs no closing.
@@ -111,34 +113,17 @@ func (b *batchDirs) hold(at *vfs.Place, keep bool) (*batchDir, error) {
 		}
 	}
 	b.all = append(b.all, d)
+	if b.locked < maxLockedDirs() {
+		if d.lock, err = lockAmongOthers(at); err == nil {
+			b.locked++
+		}
+	}
 	if !keep {
 		d.at = nil
 		return d, at.Close()
 	}
 	b.held = append(b.held, d)
-	d.takeLock()
 	return d, nil
-}
-
-// takeLock locks the directory among others. A sweep has it for itself for the
-// moment of a removal; where there are no such locks sweeps go by age.
-func (d *batchDir) takeLock() {
-	dir, err := d.at.Open(d.at.Dir())
-	if err != nil {
-		return
-	}
-	for range 100 {
-		ok, err := lockedBy(dir, func(g *os.File) (bool, error) { return vfs.LockDir(g, false) })
-		if ok {
-			d.lock = dir
-			return
-		}
-		if err != nil {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	_ = dir.Close()
 }
 
 // errMoved says that a directory that was not held is another one by now.

@@ -10,7 +10,8 @@ type batched struct {
 	name    string // as the caller wrote it
 	base    string
 	dir     *batchDir
-	seq     int // the later write of two that lead to one file wins
+	seq     int  // the later write of two that lead to one file wins
+	kept    bool // its handle stays open until the end
 	settled bool
 	err     error
 }

@@ -99,7 +99,7 @@ func (p *pending) chooseMode(was fs.FileInfo) error {
 		return nil
 	}
 	// What the system takes away from a mode it tells by a file that is made in the same place.
-	probe, err := tmpfs.CreateAnonymous(p.Fs(), p.options())
+	probe, err := tmpfs.CreateAnonymous(p.Fs(), p.options(pattern))
 	if err != nil {
 		return err
 	}

@@ -203,6 +203,50 @@ func sweepOn(args []string) error {
 	}
 }
 
+func init() { children["batcher"] = batchOn } //nolint:gochecknoinits // of a test
+
+const batchDirs, batchFiles = 100, 300
+
+// batchOn writes a batch into many directories, says so, and commits it when its
+// standard input is closed.
+func batchOn(args []string) error {
+	b := atomicfs.NewBatch(afero.NewOsFs(), &atomicfs.Options{NoSync: true})
+	defer b.Close()
+	for i := range batchFiles {
+		name := filepath.Join(args[0], fmt.Sprint("dir", i%batchDirs), fmt.Sprint(i))
+		if err := b.WriteFile(name, []byte("text"), 0o644); err != nil {
+			return err
+		}
+	}
+	fmt.Println("written")
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	return b.Commit()
+}
+
+// A sweep of another process takes nothing of a batch that lives, however many
+// files it has and in however many directories, and all of one that was killed.
+func TestSweepOfABatchByAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	sweepAll := func() (removed int) {
+		for i := range batchDirs {
+			k := testfs.Kind{Name: "OsFs", Fs: afero.NewOsFs(), Dir: filepath.Join(dir, fmt.Sprint("dir", i))}
+			removed += len(sweep(t, k, time.Nanosecond))
+		}
+		return removed
+	}
+	c := start(t, "batcher", dir)
+	assert.Zero(t, sweepAll(), "taken from a writer that lives")
+	c.stop(t)
+	for i := range batchFiles {
+		assert.FileExists(t, filepath.Join(dir, fmt.Sprint("dir", i%batchDirs), fmt.Sprint(i)))
+	}
+	c = start(t, "batcher", dir)
+	c.kill(t)
+	assert.Equal(t, batchFiles, sweepAll())
+}
+
 // A sweep of another process takes no file of a writer that lives: not before it
 // is locked, not while it is written, and not in the moment in which one without a
 // name has one.

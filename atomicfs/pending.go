@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/tempkit/tempkit/internal/vfs"
 	"github.com/tempkit/tempkit/tmpfs"
@@ -20,8 +21,13 @@ type pending struct {
 }
 
 // pattern makes names of the same length whatever the target is called, so that
-// a target of 255 bytes works.
-const pattern = ".tmp-*"
+// a target of 255 bytes works. A suffix says what a sweep is to ask besides the
+// lock of the file itself.
+const (
+	pattern = ".tmp-*"
+	byDir   = "-dir" // the directory's lock, which stands for those of the files in it
+	byAge   = "-age" // nobody: the file is under no lock while its writer lives
+)
 
 // alive knows the temporaries that have a name and a writer in this process.
 var alive struct {
@@ -41,26 +47,27 @@ func (t *target) begin() (*pending, error) {
 		_, _ = lockedBy(p.handle(), vfs.LockFile)
 		return p, nil
 	}
-	if !t.OnDisk() {
-		return t.named() // no locks there
-	}
 	return t.claimed()
 }
 
-// claimed returns a temporary with a name, under its own lock.
+// claimed returns a temporary with a name, under its own lock where there are
+// locks.
 func (t *target) claimed() (*pending, error) {
-	const tries = 8 // each lost one takes a sweep that comes at the wrong moment
+	const tries = 3
 	for range tries {
-		p, err := t.named()
-		if err != nil {
-			return nil, err
+		if p, err := t.claim(pattern); p != nil || err != nil {
+			return p, err
 		}
-		ok, err := p.claim()
-		if ok && err == nil {
-			return p, nil
-		}
-		if err = errors.Join(err, p.discard()); err != nil {
-			return nil, err
+	}
+	// Sweeps that never rest came between the making and the locking each time.
+	// With the directory's lock they keep away.
+	dir, err := lockAmongOthers(t.Place)
+	if err == nil {
+		defer func() { _ = dir.Close() }()
+	}
+	for range tries {
+		if p, err := t.claim(pattern + byDir); p != nil || err != nil {
+			return p, err
 		}
 	}
 	return nil, errSwept
@@ -68,7 +75,30 @@ func (t *target) claimed() (*pending, error) {
 
 var errSwept = errors.New("others keep removing the temporary file")
 
-func (t *target) options() *tmpfs.Options {
+// lockAmongOthers returns the directory of the place, locked so that a sweep can
+// not have it for itself.
+func lockAmongOthers(at *vfs.Place) (*vfs.File, error) {
+	dir, err := at.Open(at.Dir())
+	if err != nil {
+		return nil, err
+	}
+	// A sweep has it for the moment of one removal. Whoever holds it for longer is none.
+	const moments = 100
+	for range moments {
+		var ok bool
+		ok, err = lockedBy(dir, func(g *os.File) (bool, error) { return vfs.LockDir(g, false) })
+		if ok {
+			return dir, nil
+		}
+		if err != nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil, errors.Join(err, dir.Close(), os.ErrDeadlineExceeded)
+}
+
+func (t *target) options(pattern string) *tmpfs.Options {
 	return &tmpfs.Options{Dir: t.Dir(), Pattern: pattern, Perm: t.perm()}
 }
 
@@ -81,7 +111,7 @@ func (t *target) unnamed() *tmpfs.File {
 	if !canBeUnnamed || !t.OnDisk() {
 		return nil
 	}
-	f, err := tmpfs.CreateAnonymous(t.Fs(), t.options())
+	f, err := tmpfs.CreateAnonymous(t.Fs(), t.options(pattern))
 	if err != nil {
 		return nil // what is wrong the next attempt will say
 	}
@@ -93,12 +123,12 @@ func (t *target) unnamed() *tmpfs.File {
 }
 
 // named returns a file with a name, which is noted.
-func (t *target) named() (*pending, error) {
+func (t *target) named(pattern string) (*pending, error) {
 	if t.InMemory() {
 		alive.RLock()
 		defer alive.RUnlock()
 	}
-	f, err := tmpfs.Create(t.Fs(), t.options())
+	f, err := tmpfs.Create(t.Fs(), t.options(pattern))
 	if err != nil {
 		return nil, err
 	}
@@ -106,15 +136,23 @@ func (t *target) named() (*pending, error) {
 	return &pending{target: t, file: f}, nil
 }
 
-// claim locks the file, so that other processes see that its writer lives. It
-// reports false if a sweep took the file before it was locked.
-func (p *pending) claim() (bool, error) {
-	h := p.handle()
-	if ok, err := h.Lock(); err != nil || !ok {
-		return err != nil, nil // without locks a sweep goes by age
+// claim is named, and locks the file, so that other processes see that its writer
+// lives. It returns nil if a sweep took the file before it was locked.
+func (t *target) claim(pattern string) (*pending, error) {
+	p, err := t.named(pattern)
+	if err != nil || !t.OnDisk() {
+		return p, err
 	}
-	_, err := p.FS.Lstat(p.file.Name())
-	return err == nil, unlessGone(err)
+	ok, err := p.handle().Lock()
+	if err != nil {
+		return p, nil // without locks a sweep goes by age
+	}
+	if ok {
+		if _, err = t.FS.Lstat(p.file.Name()); err == nil {
+			return p, nil
+		}
+	}
+	return nil, errors.Join(unlessGone(err), p.discard())
 }
 
 // handle returns the file as vfs has it, by which its mode and owner are set.

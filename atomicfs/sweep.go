@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,14 +21,13 @@ import (
 // It returns their names.
 //
 // Names are the last elements of paths. What may be swept is a regular file with
-// the name of one of this package's temporaries (".tmp-" and 26 random
-// characters), and of this process's own user. On the operating system it is known
-// to be abandoned if nobody holds its lock; a Batch that keeps more files than it
-// may hold open locks the directory instead, and what is there is swept by age
-// then. In those directories of one Batch that are past the 32nd, which it does not
-// hold, a Sweep of another process may take what it has written; its Commit then
-// fails for that file, and the old contents stay. In memory there are only writers of this process, which are known.
-// Elsewhere, and where there are no locks, age decides.
+// the name of one of this package's temporaries (".tmp-", 26 random characters,
+// and for some of a large Batch "-dir" or "-age"), and of this process's own user.
+// On the operating system it is known to be abandoned if nobody holds its lock; a
+// Batch of more files than it may hold open locks their directories instead, and
+// says so by "-dir". "-age" says that the writer had no descriptor left for the
+// directory, so that only age tells. In memory there are only writers of this
+// process, which are known. Elsewhere, and where there are no locks, age decides.
 //
 // Links, FIFOs and directories are never touched, nothing is waited for, and any
 // number of sweeps and writers may be at work in dir. When ctx is done Sweep
@@ -65,7 +65,7 @@ func Sweep(ctx context.Context, fsys afero.Fs, dir string, minAge time.Duration)
 }
 
 // swept matches the names of the temporaries of this package, and of no others.
-var swept = regexp.MustCompile(`^\.tmp-[a-z2-7]{26}$`)
+var swept = regexp.MustCompile(`^\.tmp-[a-z2-7]{26}(` + byDir + `|` + byAge + `)?$`)
 
 // A sweep is the directory that is being swept.
 type sweep struct {
@@ -126,6 +126,18 @@ func (s *sweep) entry(name string) (bool, error) {
 // onDisk is entry for a file of the operating system.
 func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	aged := info.ModTime().Before(s.old)
+	certain := vfs.OpenRenames && !strings.HasSuffix(at.Name, byAge) // elsewhere writers take no locks
+	if strings.HasSuffix(at.Name, byDir) {
+		// Before the file's own lock: a writer that has the directory must find that free.
+		free, err := lockedBy(s.handle, func(dir *os.File) (bool, error) { return vfs.LockDir(dir, true) })
+		if err == nil && !free {
+			return false, nil // a batch that lives
+		}
+		if err == nil {
+			defer unlock(s.handle)
+		}
+		certain = certain && err == nil
+	}
 	// A FIFO that has taken its place since must not make the sweep wait.
 	f, err := at.OpenFile(at.Name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrPermission) && aged {
@@ -143,16 +155,10 @@ func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	if err == nil && !free {
 		return false, nil // its writer lives
 	}
-	certain := err == nil
+	certain = certain && err == nil
 	// Between the first look and the lock its writer may have put it in place.
 	if now, err := at.Lstat(); err != nil || !os.SameFile(own, now) {
 		return false, unlessGone(err)
-	}
-	alone, err := lockedBy(s.handle, func(dir *os.File) (bool, error) { return vfs.LockDir(dir, true) })
-	if err == nil && alone {
-		defer unlock(s.handle)
-	} else {
-		certain = false
 	}
 	if !certain && !aged {
 		return false, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func TestSweep(t *testing.T) {
 		others := []string{
 			"file", ".tmp-", ".tmp-short", ".tmp-" + strings.Repeat("A", 26), ".tmp-" + strings.Repeat("1", 26),
 			".tmp-" + strings.Repeat("a", 27), "x.tmp-" + strings.Repeat("a", 26), "tmp-" + strings.Repeat("a", 26),
-			".tmp-" + strings.Repeat("a", 26) + ".go",
+			abandoned + ".go", abandoned + "-", abandoned + "-old", abandoned + "-dir-age",
 		}
 		for _, name := range others {
 			k.WriteFile(t, k.Join(name), "")
@@ -67,13 +68,8 @@ func TestSweep(t *testing.T) {
 		require.NoError(t, err)
 		put(t, aside, "text")
 
-		known := k.OS || strings.Contains(k.Name, "MemMapFs")
-		if !known {
+		if !known(k) {
 			assert.Empty(t, sweep(t, k, 0), "too young, and nobody can be asked")
-			require.NoError(t, k.Fs.Chtimes(k.Join(abandoned), long, long))
-		} else if k.OS {
-			// A batch holds the directory, so that age decides.
-			assert.Empty(t, sweep(t, k, 0))
 			require.NoError(t, k.Fs.Chtimes(k.Join(abandoned), long, long))
 		}
 		assert.Equal(t, []string{abandoned}, sweep(t, k, 0))
@@ -89,10 +85,34 @@ func TestSweep(t *testing.T) {
 		for _, name := range others {
 			assert.Contains(t, left, name)
 		}
-		k.WriteFile(t, k.Join(abandoned), "part")
-		if k.OS {
-			assert.Equal(t, []string{abandoned}, sweep(t, k, 0), "whatever its age, now that nobody holds a lock")
+	})
+}
+
+// known reports whether a sweep knows who is alive on the Fs.
+func known(k testfs.Kind) bool {
+	return k.OS && runtime.GOOS != "windows" || strings.Contains(k.Name, "MemMapFs")
+}
+
+// What a file's name tells a sweep to ask is asked: the directory's lock, which a
+// large batch has, or nobody.
+func TestSweepAsksByTheName(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		if !k.OS || !known(k) {
+			return // no locks there: nothing has such a name
 		}
+		byDir, byAge := abandoned+"-dir", abandoned+"-age"
+		k.WriteFile(t, k.Join(byDir), "part")
+		k.WriteFile(t, k.Join(byAge), "part")
+		batch := atomicfs.NewBatch(k.Fs, nil)
+		require.NoError(t, batch.WriteFile(k.Join("file"), []byte("text"), 0o644))
+		long := time.Now().Add(-25 * time.Hour)
+		require.NoError(t, k.Fs.Chtimes(k.Join(byDir), long, long))
+		assert.Empty(t, sweep(t, k, 0), "it may be the batch's")
+		require.NoError(t, batch.Commit())
+		assert.Equal(t, []string{byDir}, sweep(t, k, 0))
+		assert.Empty(t, sweep(t, k, 0))
+		require.NoError(t, k.Fs.Chtimes(k.Join(byAge), long, long))
+		assert.Equal(t, []string{byAge}, sweep(t, k, 0))
 	})
 }
 

@@ -36,6 +36,10 @@ func device(fs.FileInfo) (uint64, bool) { return 0, false }
 
 func owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
 
+// MaxOpen returns how many descriptors this process may have open: more than it
+// will need.
+func MaxOpen() int { return 1 << 20 }
+
 // LockDir fails: a directory cannot be locked here.
 func LockDir(*os.File, bool) (bool, error) { return false, errors.ErrUnsupported }
 

@@ -78,6 +78,15 @@ func noDirSync(err error) bool {
 	return err == syscall.EINVAL || err == syscall.ENOTSUP || err == syscall.EOPNOTSUPP || err == syscall.ENOSYS //nolint:errorlint // a bare errno
 }
 
+// MaxOpen returns how many descriptors this process may have open.
+func MaxOpen() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur > 1<<20 { //nolint:gosec // its type differs by system
+		return 1 << 20
+	}
+	return int(limit.Cur) //nolint:gosec // it was compared
+}
+
 // LockDir locks an open directory, alone or among others, and reports false if
 // somebody else's lock does not allow it.
 func LockDir(dir *os.File, alone bool) (bool, error) {
