@@ -75,7 +75,7 @@ func verifyAll[T thing](dir string, things []T, promised map[string]int, most in
 // temporary is what the names of temporaries are like: by them somebody knows
 // whose they are.
 var temporary = map[bool]*regexp.Regexp{ // by whether it is a directory
-	false: regexp.MustCompile(`^(\.tmp-[a-z2-7]{26}|\.work-[a-z2-7]{26}\.lease)$`),
+	false: regexp.MustCompile(`^(\.tmp-[a-z2-7]{26}(-dir|-age)?|\.work-[a-z2-7]{26}\.lease)$`),
 	true:  regexp.MustCompile(`^(work-[a-z2-7]{26}|\.work-[a-z2-7]{26}\.(dead|claim))$`),
 }
 

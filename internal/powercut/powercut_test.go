@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tempkit/tempkit/internal/powercut"
+	"github.com/tempkit/tempkit/internal/testfs"
 )
 
 var (
@@ -101,7 +102,12 @@ func TestPowerCuts(t *testing.T) {
 	pairs := len(all) * len(fileSystems())
 	share := (*flagStates + pairs - 1) / pairs
 	sums := tally{}
-	t.Cleanup(func() { sums.print(all) })
+	t.Cleanup(func() {
+		sums.print(all)
+		if w := sums.rows[total]; w != nil {
+			testfs.Figure(t, "states after power cuts on "+inOrder(w.on), w.states, 1, w.bad)
+		}
+	})
 	onBenches(t, func(t *testing.T, b *powercut.Bench) {
 		for _, s := range all {
 			t.Run(s.Name, func(t *testing.T) {
