@@ -41,11 +41,7 @@ var alive struct {
 func (t *target) begin() (*pending, error) {
 	// A file that never had a name leaves nothing if its writer is killed.
 	if f := t.unnamed(); f != nil {
-		p := &pending{target: t, file: f}
-		// It has a name for a moment before the rename. The handle is closed after that,
-		// so that its own lock is enough. Without locks a sweep goes by age.
-		_, _ = lockedBy(p.handle(), vfs.LockFile)
-		return p, nil
+		return &pending{target: t, file: f}, nil
 	}
 	return t.claimed()
 }

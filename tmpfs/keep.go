@@ -167,11 +167,10 @@ func (f *File) link(to *vfs.Place, exclusive bool) error {
 		_ = f.closeHandle()
 		return nil
 	}
-	// Before it has the name, by which atomicfs.Sweep would know it as litter.
-	if _, err := f.h.Lock(); err == nil {
-		defer f.h.Unlock()
-	} else if !vfs.Unsupported(err) {
-		return err
+	// Locked before it has the name, by which atomicfs.Sweep would know it as litter,
+	// and until the handle is closed. Without locks a sweep goes by age.
+	if g, ok := f.h.OSFile(); ok {
+		_, _ = vfs.LockFile(g)
 	}
 	var beside *vfs.Place
 	_, err := invent("keep", to.Dir(), besidePattern, func(name string) error {

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 
 	"github.com/tempkit/tempkit/tmpfs/rootfs"
@@ -19,40 +18,8 @@ type Place struct {
 	Name string // the name on that FS
 	User string // the name that the caller used, for errors
 
-	pinned   *held // the directory, where it is held
-	borrowed bool  // and is another Place's to close
-}
-
-// A held is a directory that is held open. All places in it share it.
-type held struct {
-	*rootfs.Fs
-	mu  sync.Mutex
-	dir *os.File // the same directory, once it was needed as a file
-}
-
-// file returns the directory as a file, for calls that an os.Root does not have.
-func (h *held) file() (*os.File, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.dir != nil {
-		return h.dir, nil
-	}
-	dir, err := h.Root().Open(".")
-	if err != nil {
-		return nil, err
-	}
-	h.dir = dir
-	return dir, nil
-}
-
-// Close lets go of the directory.
-func (h *held) Close() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.dir != nil {
-		_ = h.dir.Close() // open for reading: there is nothing that it could fail to write
-	}
-	return h.Fs.Close()
+	pinned   *rootfs.Fs // the directory, where it is held; all places in it share it
+	borrowed bool       // and is another Place's to close
 }
 
 // Pin returns the place name. If follow is set and name is a link, it is the
@@ -154,7 +121,7 @@ func (v FS) hold(name string) (*Place, error) {
 // placeIn returns the place base in root, which it owns from then on.
 func placeIn(root *os.Root, base string) *Place {
 	r := rootfs.New(root)
-	return &Place{FS: On(r), Name: separator + base, pinned: &held{Fs: r}}
+	return &Place{FS: On(r), Name: separator + base, pinned: r}
 }
 
 // Close lets go of the directory.
@@ -199,7 +166,7 @@ func (p *Place) handle() (*os.File, error) {
 	if p.pinned == nil {
 		return nil, nil
 	}
-	return p.pinned.file()
+	return p.pinned.Dir()
 }
 
 // Named returns the place name in the same directory, for a name that was joined

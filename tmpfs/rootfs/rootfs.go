@@ -82,9 +82,13 @@ func Open(dir string) (*Fs, error) {
 // afero.Fs has no word for; its errors are as package os makes them.
 func (f *Fs) Root() *os.Root { return f.tree.root }
 
+// Dir returns the root directory as an open file, for system calls relative to
+// it. It is the Fs's own, which closes it; do not read entries from it.
+func (f *Fs) Dir() (*os.File, error) { return f.tree.file() }
+
 // Close closes the root. Files that are open stay so; every other call fails
 // with [fs.ErrClosed] from then on. A second Close returns nil.
-func (f *Fs) Close() error { return f.tree.root.Close() }
+func (f *Fs) Close() error { return f.tree.close() }
 
 // LstatIfPossible describes name itself, which may be a link. The bool is always
 // true.

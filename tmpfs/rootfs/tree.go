@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,6 +28,9 @@ func (escape) Unwrap() error { return fs.ErrInvalid }
 type tree struct {
 	root    *os.Root
 	escapes error // os.Root's own error for a way out, which package os does not export
+
+	mu  sync.Mutex
+	dir *os.File // the root as a file, once it was needed
 }
 
 func newTree(root *os.Root) *tree {
@@ -38,6 +42,41 @@ func newTree(root *os.Root) *tree {
 }
 
 func (t *tree) Name() string { return "rootfs" }
+
+// file returns the root as a file, for the calls that os.Root does not have.
+func (t *tree) file() (*os.File, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dir != nil {
+		return t.dir, nil
+	}
+	own, err := t.root.Stat(".") // also says whether it is closed
+	if err != nil {
+		return nil, err
+	}
+	// By its path it takes fewer system calls, as long as that leads there.
+	dir, err := openDir(t.root.Name())
+	if err == nil {
+		if info, err := dir.Stat(); err == nil && os.SameFile(info, own) {
+			t.dir = dir
+			return dir, nil
+		}
+		_ = dir.Close()
+	}
+	t.dir, err = t.root.Open(".")
+	return t.dir, err
+}
+
+// close closes what is open for reading alone: there is nothing that it could fail to write.
+func (t *tree) close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dir != nil {
+		_ = t.dir.Close()
+		t.dir = nil
+	}
+	return t.root.Close()
+}
 
 // resolve returns name as os.Root wants it: relative, cleaned, "." for the root.
 // Cleaned without its leading slash, a name that climbs shows it: os.Root refuses.
@@ -120,11 +159,11 @@ const special = fs.ModeSticky | fs.ModeSetuid | fs.ModeSetgid
 // file that the call makes, and only to such a one, as open(2) does.
 func (t *tree) open(rel string, flag int, perm fs.FileMode) (*os.File, error) {
 	if perm&special == 0 || flag&os.O_CREATE == 0 {
-		return t.root.OpenFile(rel, flag, perm.Perm())
+		return t.openPlain(rel, flag, perm.Perm())
 	}
-	f, err := t.root.OpenFile(rel, flag|os.O_EXCL, perm.Perm())
+	f, err := t.openPlain(rel, flag|os.O_EXCL, perm.Perm())
 	if errors.Is(err, fs.ErrExist) && flag&os.O_EXCL == 0 {
-		return t.root.OpenFile(rel, flag, perm.Perm())
+		return t.openPlain(rel, flag, perm.Perm())
 	}
 	if err != nil {
 		return nil, err
@@ -135,6 +174,13 @@ func (t *tree) open(rel string, flag int, perm fs.FileMode) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (t *tree) openPlain(rel string, flag int, perm fs.FileMode) (*os.File, error) {
+	if f, done, err := openAnew(t.file, rel, flag, perm); done {
+		return f, err
+	}
+	return t.root.OpenFile(rel, flag, perm)
 }
 
 // addMode sets the special bits of perm, next to those that the umask has left.
