@@ -16,11 +16,11 @@ func openAnew(dir func() (*os.File, error), rel string, flag int, perm os.FileMo
 	}
 	d, err := dir()
 	if err != nil {
-		return nil, false, nil //nolint:nilerror // the caller tries by the root, and hears what is wrong
+		return nil, false, nil // the caller tries by the root, and hears what is wrong
 	}
 	conn, err := d.SyscallConn()
 	if err != nil {
-		return nil, false, nil //nolint:nilerror // the same
+		return nil, false, nil // the same
 	}
 	fd := -1
 	// Within Control the directory stays open, whoever closes it meanwhile.
@@ -34,7 +34,7 @@ func openAnew(dir func() (*os.File, error), rel string, flag int, perm os.FileMo
 	})
 	switch {
 	case cerr != nil:
-		return nil, false, nil //nolint:nilerror // the same
+		return nil, false, nil // the same
 	case err != nil:
 		return nil, true, err
 	}
