@@ -12,6 +12,9 @@ var locks = struct {
 	m map[any]*keyed
 }{m: map[any]*keyed{}}
 
+// memory is the lock of the key anyMemory, which every call on MemMapFs takes.
+var memory sync.Mutex
+
 type keyed struct {
 	sync.Mutex
 	users int
@@ -53,6 +56,10 @@ func (v FS) guard(names ...string) (unlock func()) {
 }
 
 func acquire(key any) (release func()) {
+	if key == anyMemory {
+		memory.Lock()
+		return memory.Unlock
+	}
 	locks.Lock()
 	k := locks.m[key]
 	if k == nil {

@@ -86,10 +86,10 @@ func (v FS) Clean(op, name string) (string, error) {
 	case strings.ContainsRune(name, 0):
 		return refuse(errNUL)
 	}
+	if isClean(name) {
+		return name, nil
+	}
 	if v.kind == osKind {
-		if isClean(name) {
-			return name, nil
-		}
 		abs, err := filepath.Abs(name)
 		if err != nil {
 			return refuse(err)
@@ -114,8 +114,22 @@ const separator = string(filepath.Separator)
 // isClean reports whether name is absolute and as filepath.Clean would make it,
 // as most are that come here, or that it cannot tell: Clean looks at each byte.
 func isClean(name string) bool {
-	return separator == "/" && name[0] == '/' && name[len(name)-1] != '/' &&
-		!strings.Contains(name, "//") && !strings.Contains(name, "/.")
+	if separator != "/" || name[0] != '/' {
+		return false
+	}
+	for rest := name[1:]; ; {
+		switch {
+		case rest == "" || rest[0] == '/':
+			return false
+		case rest[0] == '.' && (len(rest) == 1 || rest[1] == '/' || rest[1] == '.'):
+			return false
+		}
+		i := strings.IndexByte(rest, '/')
+		if i < 0 {
+			return true
+		}
+		rest = rest[i+1:]
+	}
 }
 
 // slashes are the characters that separate elements here.
@@ -185,6 +199,9 @@ func Unsupported(err error) bool {
 // split returns the parent of the clean name, and its last element, which is ""
 // of a root.
 func split(name string) (dir, base string) {
+	if i := strings.LastIndexByte(name, '/'); separator == "/" && i > 0 && i < len(name)-1 {
+		return name[:i], name[i+1:] // as it is clean, this is all
+	}
 	dir, base = filepath.Split(name)
 	if base == "" || name == "." { // where a relative name ends
 		return name, ""
