@@ -128,7 +128,7 @@ func (t *trial) behaviour() error {
 		switch {
 		case op == "sync" && !t.isDir(name) && slices.Contains(after, call):
 			return fmt.Errorf("%s is retried after it has failed", call)
-		case op == "close" && t.err == nil && t.published(name):
+		case op == "close" && t.err == nil && slices.Index(t.calls, call) == n-1 && t.published(name): // a second handle may be for reading
 			return fmt.Errorf("%s has failed, and all is said to be well", call)
 		}
 	}

@@ -47,6 +47,7 @@ type Writes struct {
 
 	Litter   *regexp.Regexp                                 // the path of a temporary
 	InFlight int                                            // how many may be left of a cut; 0 means 1
+	Returns  bool                                           // a cut may bring back one that was removed, not renamed
 	Known    func(name string) bool                         // of other paths that may be there, or nil
 	Sweep    func(disk *CrashFs, dirs, left []string) error // removes what is left in dirs; nil means that nobody does
 }
@@ -93,7 +94,7 @@ func (w Writes) Holds(disk *CrashFs, s Seen) error {
 		return fmt.Errorf("%d temporaries are left", len(litter))
 	case s.Ended && !s.Cut && (s.Err == nil || !s.Unremoved()):
 		return errors.New("a temporary is left")
-	case s.Ended && s.Faultless():
+	case s.Ended && s.Faultless() && !w.Returns:
 		return errors.New("a temporary comes back after all was well")
 	case w.Sweep == nil:
 		return nil
