@@ -2,6 +2,7 @@ package atomicfs
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +29,8 @@ import (
 //
 // After CommitDir d is spent, as after Keep; if it fails, d is still temporary,
 // unless the error is ErrNotDurable. An old tree that could not be removed is now
-// at d.Path, and d.Close tries again.
+// at d.Path, and d.Close tries again. After ErrNotDurable it is left there, because a
+// power cut may bring it back, and the error says so.
 func CommitDir(d *tmpfs.Dir, name string) error {
 	sub, ok := d.Fs.(*vfs.Sub)
 	if !ok {
@@ -102,11 +104,15 @@ func exchange(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 	if err := v.Exchange(d.Path(), to); err != nil {
 		return err
 	}
-	err := notDurable(to.Sync())
+	if err := notDurable(to.Sync()); err != nil {
+		// A power cut may undo the exchange, and the old tree must be whole then.
+		_ = d.KeepAt(nil) // it cannot fail: d was neither kept nor closed
+		return fmt.Errorf("%w; what it replaced is left at %s", err, d.Path())
+	}
 	// What is at d.Path is the old tree now: to remove that is what d has left to do,
 	// and if it fails, d.Close says so again. It is no failure of the commit.
 	_ = d.Close()
-	return err
+	return nil
 }
 
 // syncTree syncs all files of v, then all directories, the deepest first.

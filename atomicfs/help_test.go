@@ -1,11 +1,14 @@
 package atomicfs_test
 
 import (
+	"io/fs"
 	"os"
 	"runtime"
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/spf13/afero"
 )
 
 const (
@@ -38,6 +41,15 @@ func inMemory(t *testing.T) {
 		_ = os.Remove(dir)
 		t.Setenv("TMPDIR", "/dev/shm")
 	}
+}
+
+// mode returns the permissions of the file name, 0 if there is none.
+func mode(fsys afero.Fs, name string) fs.FileMode {
+	info, err := fsys.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.Mode().Perm()
 }
 
 // race calls fn n times at once, and returns when all have returned.

@@ -79,11 +79,14 @@ func (d *Dir) Keep(name string) error {
 	return d.KeepAt(to)
 }
 
-// KeepAt is Keep at a place that is held open. It is for the other packages of
-// this module.
+// KeepAt is Keep at a place that is held open, or, if to is nil, where it is,
+// without a look whether it is there. It is for the other packages of this module.
 func (d *Dir) KeepAt(to *vfs.Place) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if to == nil {
+		return d.keep(d.path, func() error { return nil })
+	}
 	return d.keep(to.User, func() error { return d.v.RenameNew(d.path, to) })
 }
 

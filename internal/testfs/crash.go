@@ -13,13 +13,13 @@ import (
 
 // A CrashFs is a file system in memory that knows which of its changes have been
 // synced, and what a power cut at any moment may leave of it ([CrashFs.Crashes]).
-// It has files and directories with modes and times, no links and no owners;
-// calls and errors are those of package os. It is safe for concurrent use.
+// It has files and directories with modes, times and owners, and no links; calls
+// and errors are those of package os. It is safe for concurrent use.
 //
 // Changes are logged as parts, each of which reaches the disk whole or not at
-// all: a directory entry; a page of data; a size, a mode, a time. Sync of a file
-// makes its data, size, mode and times safe, and not the entry by which it is
-// found. Sync of a directory makes its entries safe, and not what they lead to.
+// all: a directory entry; a page of data, or less after [CrashFs.Tear]; a size, a
+// mode, an owner, a time. Sync of a file makes its data, size, mode, owner and times
+// safe, and not the entry by which it is found. Sync of a directory makes its entries safe, and not what they lead to.
 //
 // A Sync that a [Spy] fails is final: what it was to make safe no later Sync does.
 //
@@ -27,7 +27,8 @@ import (
 // never reaches the disk first. A directory never has two names all the same: the
 // new one takes the old one away.
 type CrashFs struct {
-	root *birth
+	root  *birth
+	piece int64 // of data: what reaches the disk at once
 
 	mu    sync.Mutex
 	base  *disk // what the disk held at time 0; it does not change
@@ -57,15 +58,31 @@ var (
 
 // NewCrash returns an empty CrashFs. Its time is 0.
 func NewCrash() *CrashFs {
-	root := &birth{mode: fs.ModeDir | 0o755, time: time.Now()}
+	root := born(fs.ModeDir | 0o755)
 	base := (*disk)(nil).over()
 	base.own(root)
-	return on(root, base)
+	return on(root, base, pageSize)
 }
 
 // on returns the CrashFs of a disk.
-func on(root *birth, base *disk) *CrashFs {
-	return &CrashFs{root: root, base: base, live: base.over(), ends: []int{0}}
+func on(root *birth, base *disk, piece int64) *CrashFs {
+	return &CrashFs{root: root, piece: piece, base: base, live: base.over(), ends: []int{0}}
+}
+
+// Tear makes data reach the disk in pieces of size bytes, a divisor of a page, such
+// as the 512 of a sector: a write may then be torn within a page.
+func (f *CrashFs) Tear(size int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.piece = size
+}
+
+// Copy returns a CrashFs whose disk holds what f's callers see now, at time 0 and
+// safe. What happens to it does not happen to f; f is not to be changed meanwhile.
+func (f *CrashFs) Copy() *CrashFs {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return on(f.root, f.live, f.piece)
 }
 
 // CrashKind returns a Kind over a CrashFs, on which k.Dir is safe, for [EachFault].

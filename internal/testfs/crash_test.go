@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tempkit/tempkit/internal/testfs"
+	"github.com/tempkit/tempkit/internal/vfs"
 )
 
 func newRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
@@ -48,6 +49,11 @@ func (a act) sync(name string) {
 	require.NoError(a.t, f.Close())
 }
 
+func (a act) exchange(oldname, newname string) {
+	a.t.Helper()
+	a.ok(a.fs.(vfs.Exchanger).Exchange(vfs.Sealed{}, oldname, newname))
+}
+
 func (a act) ok(err error) {
 	a.t.Helper()
 	require.NoError(a.t, err)
@@ -67,6 +73,9 @@ func tree(t testing.TB, fsys afero.Fs) string {
 			b, err := afero.ReadFile(fsys, "/"+name)
 			require.NoError(t, err)
 			name += "=" + strings.ReplaceAll(string(b), "\x00", "0")
+		}
+		if uid, gid, ok := vfs.Owner(info); ok && uid != os.Geteuid() {
+			name += fmt.Sprintf(" of %d:%d", uid, gid)
 		}
 		if perm := info.Mode().Perm(); perm != 0o644 && perm != 0o755 {
 			name += fmt.Sprintf(" %v", perm)
@@ -199,6 +208,27 @@ func TestCrashOutcomes(t *testing.T) {
 			before: func(a act) { a.write("/a", "") },
 			do:     func(a act) { a.ok(a.fs.Chmod("/a", 0o600)); a.sync("/") },
 			posix:  []string{"a=", "a= -rw-------"},
+		},
+		{
+			name:   "chown, not synced",
+			before: func(a act) { a.write("/a", "") },
+			do:     func(a act) { a.ok(a.fs.Chown("/a", 6, 7)); a.sync("/") },
+			posix:  []string{"a=", "a= of 6:7"},
+		},
+		{
+			name:   "exchange of two directories",
+			before: func(a act) { a.ok(a.fs.MkdirAll("/d/e", 0o755)); a.ok(a.fs.MkdirAll("/f/g", 0o755)) },
+			do:     func(a act) { a.exchange("/d/e", "/f"); a.write("/f/x", "") },
+			posix: []string{
+				"d/ d/e/ d/e/g/ f/", "d/ d/e/ d/e/g/ f/ f/x=", "d/ d/e/ d/e/x= f/ f/g/", "d/ d/e/ f/ f/g/",
+			},
+			journal: []string{"d/ d/e/ d/e/g/ f/", "d/ d/e/ d/e/g/ f/ f/x=", "d/ d/e/ f/ f/g/"},
+		},
+		{
+			name:   "exchange, synced",
+			before: func(a act) { a.write("/a", "A"); a.ok(a.fs.Mkdir("/b", 0o755)) },
+			do:     func(a act) { a.exchange("/a", "/b"); a.sync("/") },
+			posix:  []string{"a/ b=A"},
 		},
 		{
 			name:   "remove",
@@ -612,7 +642,6 @@ func TestCrashFsModesTimesAndNames(t *testing.T) {
 	assert.True(t, lstat)
 	assert.Equal(t, when, info.ModTime())
 	assert.Equal(t, fs.ModeSetuid|0o711, info.Mode())
-	assert.Nil(t, info.Sys())
 	_, err = h.Write([]byte("x"))
 	require.NoError(t, err)
 	assert.Equal(t, "a", info.Name())
@@ -622,8 +651,15 @@ func TestCrashFsModesTimesAndNames(t *testing.T) {
 	assert.WithinDuration(t, time.Now(), info.ModTime(), time.Minute, "a write sets the time")
 	require.NoError(t, h.Close())
 
-	assert.NoError(t, f.Chown("/a", -1, -1))
-	assert.ErrorIs(t, f.Chown("/a", 0, 0), errors.ErrUnsupported)
+	own, err := f.StateOf("/a")
+	require.NoError(t, err)
+	assert.Equal(t, testfs.As([]byte("x"), fs.ModeSetuid|0o711), own)
+	assert.NoError(t, f.Chown("/a", -1, 7))
+	assert.NoError(t, f.Chown("/a", 6, -1))
+	if info, err := f.Stat("/a"); assert.NoError(t, err) && info.Sys() != nil {
+		uid, gid, ok := vfs.Owner(info)
+		assert.Equal(t, []any{6, 7, true}, []any{uid, gid, ok})
+	}
 	for _, err := range []error{
 		f.Chown("/x", -1, -1), f.Chmod("/x", 0), f.Chtimes("/x", when, when), f.Chmod("", 0), f.Remove(""), f.Mkdir("", 0o700),
 	} {

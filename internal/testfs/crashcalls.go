@@ -2,6 +2,7 @@ package testfs
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+
+	"github.com/tempkit/tempkit/internal/vfs"
 )
 
 // split returns the elements of a name.
@@ -91,7 +94,7 @@ func pathError(op, name string, err error) error {
 
 // create makes a file or directory at a spot that is free.
 func (f *CrashFs) create(s spot, name string, mode fs.FileMode) *birth {
-	b := &birth{mode: mode, time: time.Now()}
+	b := born(mode)
 	f.do(linked("make "+name, s.entry, b))
 	return b
 }
@@ -251,6 +254,28 @@ func (f *CrashFs) rename(oldname, newname string) error {
 	return nil
 }
 
+// Exchange swaps what oldname and newname lead to, in one part, which a Sync of the
+// directory of newname makes safe: POSIX knows no such call, and the file systems
+// that do log it whole.
+func (f *CrashFs) Exchange(_ vfs.Sealed, oldname, newname string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, err := f.existing(oldname)
+	b, berr := f.existing(newname)
+	if err == nil {
+		err = berr
+	}
+	if err == nil && (f.within(a.dir, b.b) || f.within(b.dir, a.b)) {
+		err = syscall.EINVAL
+	}
+	if err != nil {
+		return &os.LinkError{Op: "exchange", Old: oldname, New: newname, Err: err}
+	}
+	what := fmt.Sprintf("exchange %s and %s", oldname, newname)
+	f.do(part{what: what, of: b.dir, entry: true, after: -1, apply: func(d *disk) { d.swap(a, b) }})
+	return nil
+}
+
 // within reports whether dir is b or below it.
 func (f *CrashFs) within(dir, b *birth) bool {
 	for dir != nil && dir != b {
@@ -285,15 +310,16 @@ func (f *CrashFs) Chtimes(name string, _, mtime time.Time) error {
 	return f.change("chtimes", name, func(n *inode) { n.time = mtime })
 }
 
-// Chown says that there are no owners, unless it is to change none.
+// Chown lets everybody give files away, as root may; -1 leaves one as it is.
 func (f *CrashFs) Chown(name string, uid, gid int) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, _, err := f.lookup(name)
-	if err == nil && (uid != -1 || gid != -1) {
-		err = errors.ErrUnsupported
-	}
-	return pathError("chown", name, err)
+	return f.change("chown", name, func(n *inode) {
+		if uid != -1 {
+			n.uid = uid
+		}
+		if gid != -1 {
+			n.gid = gid
+		}
+	})
 }
 
 func (f *CrashFs) change(op, name string, change func(n *inode)) error {

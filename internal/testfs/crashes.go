@@ -59,7 +59,7 @@ func (f *CrashFs) Crashes(at int, m Model, limit int, rnd *rand.Rand, check func
 			}
 		}
 		n++
-		if err := check(on(f.root, d)); err != nil {
+		if err := check(on(f.root, d, f.piece)); err != nil {
 			var what []string
 			for i, p := range log {
 				if lost[i] {

@@ -100,7 +100,7 @@ func (h *crashFile) ReadAt(p []byte, off int64) (got int, err error) {
 	return got, err
 }
 
-// write logs one part for each page, and one for the growth of the file: either
+// write logs one part for each piece, and one for the growth of the file: either
 // may reach the disk without the other, which leaves zeros.
 func (h *crashFile) write(n *inode, p []byte, off int64) error {
 	if h.flag&(os.O_WRONLY|os.O_RDWR) == 0 {
@@ -118,13 +118,13 @@ func (h *crashFile) write(n *inode, p []byte, off int64) error {
 	}
 	now := time.Now()
 	for p := slices.Clone(p); len(p) > 0; {
-		page, at := p[:min(int64(len(p)), pageSize-off%pageSize)], off
-		what := fmt.Sprintf("data %d-%d of %s", at, at+int64(len(page)), h.name)
+		piece, at := p[:min(int64(len(p)), h.fs.piece-off%h.fs.piece)], off
+		what := fmt.Sprintf("data %d-%d of %s", at, at+int64(len(piece)), h.name)
 		parts = append(parts, changed(what, h.b, func(n *inode) {
-			n.write(at, page)
+			n.write(at, piece)
 			n.time = now
 		}))
-		p, off = p[len(page):], off+int64(len(page))
+		p, off = p[len(piece):], off+int64(len(piece))
 	}
 	h.fs.do(parts...)
 	return nil

@@ -3,6 +3,7 @@ package testfs
 import (
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"time"
 )
@@ -15,8 +16,14 @@ const pageSize = 4096
 // identity, as an inode number is: whatever changes a file carries its birth
 // along, so that it can be replayed on a disk that the making has not reached.
 type birth struct {
-	mode fs.FileMode
-	time time.Time
+	mode     fs.FileMode
+	time     time.Time
+	uid, gid int
+}
+
+// born returns the birth of what this process makes now.
+func born(mode fs.FileMode) *birth {
+	return &birth{mode: mode, time: time.Now(), uid: os.Geteuid(), gid: os.Getegid()}
 }
 
 // An inode is what a disk holds of a file or directory. Pages are never written
@@ -24,6 +31,7 @@ type birth struct {
 type inode struct {
 	mode     fs.FileMode
 	time     time.Time
+	uid, gid int
 	size     int64
 	pages    [][]byte          // each of pageSize bytes, or nil for zeros
 	children map[string]*birth // of a directory
@@ -59,7 +67,7 @@ func (d *disk) own(b *birth) *inode {
 	if n := d.inodes[b]; n != nil {
 		return n
 	}
-	n := &inode{mode: b.mode, time: b.time}
+	n := &inode{mode: b.mode, time: b.time, uid: b.uid, gid: b.gid}
 	if old := d.get(b); old != nil {
 		*n = *old
 		n.pages = slices.Clone(old.pages)
@@ -86,6 +94,27 @@ func (d *disk) link(dir *birth, name string, b *birth) {
 		n.up = entry{dir, name}
 	}
 	d.own(dir).children[name] = b
+}
+
+// swap makes the name of each of two lead to the other.
+func (d *disk) swap(a, b spot) {
+	for _, s := range []spot{{entry: a.entry, b: b.b}, {entry: b.entry, b: a.b}} {
+		if n := d.get(s.b); n == nil || s.b.mode.IsDir() {
+			d.own(s.b).up = s.entry
+		}
+		d.own(s.dir).children[s.name] = s.b
+	}
+}
+
+// each calls fn with all that is below dir, whose path is at, in no order.
+func (d *disk) each(dir *birth, at string, fn func(name string, n *inode)) {
+	for name, b := range d.get(dir).children {
+		path, n := at+"/"+name, d.get(b)
+		fn(path, n)
+		if n.mode.IsDir() {
+			d.each(b, path, fn)
+		}
+	}
 }
 
 // unlink takes name out of dir.
@@ -134,17 +163,20 @@ func (n *inode) read(p []byte, off int64) int {
 
 // info describes an inode as it is now.
 type info struct {
-	name string
-	mode fs.FileMode
-	size int64
-	time time.Time
+	name     string
+	mode     fs.FileMode
+	size     int64
+	time     time.Time
+	uid, gid int
 }
 
-func (n *inode) info(name string) fs.FileInfo { return info{name, n.mode, n.size, n.time} }
+func (n *inode) info(name string) fs.FileInfo {
+	return info{name, n.mode, n.size, n.time, n.uid, n.gid}
+}
 
 func (i info) Name() string       { return i.name }
 func (i info) Size() int64        { return i.size }
 func (i info) Mode() fs.FileMode  { return i.mode }
 func (i info) ModTime() time.Time { return i.time }
 func (i info) IsDir() bool        { return i.mode.IsDir() }
-func (i info) Sys() any           { return nil }
+func (i info) Sys() any           { return ownedBy(i.uid, i.gid) }

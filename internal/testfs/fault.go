@@ -20,10 +20,18 @@ type Fault struct {
 	// Short lets a write store the first half of its bytes. If Err is nil, it
 	// returns their number and no error. On other calls it means nothing.
 	Short bool
+	// Instead is done in place of the call, which it is given by its line in
+	// [Spy.Calls] and as act; its answer is the call's. It is only for calls that return
+	// an error alone. Err, Done and Short then mean nothing.
+	Instead func(call string, act func() error) error
+
+	call string // that meets it
 }
 
 func (f Fault) String() string {
 	switch {
+	case f.Instead != nil:
+		return "something else"
 	case f.Short && f.Err == nil:
 		return "short"
 	case f.Short:

@@ -1,6 +1,7 @@
 package testfs
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+
+	"github.com/tempkit/tempkit/internal/vfs"
 )
 
 // A Spy is an afero.Fs that records the calls made on it and on its files, and
@@ -124,6 +127,7 @@ func (s *Spy) note(call string) (Fault, bool) {
 	for _, p := range s.plan {
 		if p.when(len(s.calls), call) {
 			s.met = append(s.met, call)
+			p.fault.call = call
 			return p.fault, true
 		}
 	}
@@ -139,6 +143,14 @@ func call[T any](s *Spy, line string, shape func(cause error) error, act func() 
 
 // obey makes a call of which it is known whether it meets a fault.
 func obey[T any](fault Fault, met bool, shape func(cause error) error, act func() (T, error)) (T, error) {
+	if met && fault.Instead != nil {
+		var result T
+		err := fault.Instead(fault.call, func() (err error) {
+			result, err = act()
+			return err
+		})
+		return result, err
+	}
 	if !met || fault.Err == nil {
 		return act()
 	}
@@ -261,6 +273,17 @@ func (s *Spy) RemoveAll(name string) error {
 func (s *Spy) Rename(oldname, newname string) error {
 	return s.do("rename "+oldname+" "+newname, between("rename", oldname, newname),
 		func() error { return s.fs.Rename(oldname, newname) })
+}
+
+// Exchange fails with errors.ErrUnsupported where the Fs beneath has no such call.
+func (s *Spy) Exchange(sealed vfs.Sealed, oldname, newname string) error {
+	shape := between("exchange", oldname, newname)
+	return s.do("exchange "+oldname+" "+newname, shape, func() error {
+		if x, ok := s.fs.(vfs.Exchanger); ok {
+			return x.Exchange(sealed, oldname, newname)
+		}
+		return shape(errors.ErrUnsupported)
+	})
 }
 
 func (s *Spy) Stat(name string) (fs.FileInfo, error) {

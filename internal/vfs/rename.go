@@ -188,12 +188,21 @@ func renameNew(from, to *Place) error {
 	return from.rename(to, 0)
 }
 
+// An Exchanger is an Fs of this module that can swap two names at one moment, as
+// some systems can. Sealed keeps others from being one.
+type Exchanger interface {
+	Exchange(_ Sealed, oldname, newname string) error
+}
+
 // Exchange swaps what is at old with what is at the place, at one moment. The
 // error is errors.ErrUnsupported where the system cannot.
 func (v FS) Exchange(old string, to *Place) error {
 	clean, err := v.Clean("rename", old)
 	if err != nil {
 		return err
+	}
+	if x, ok := v.fsys.(Exchanger); ok && v.fsys == to.fsys {
+		return failLink("exchange", clean, to.User, x.Exchange(Sealed{}, clean, to.Name))
 	}
 	if !v.OnDisk() || !to.OnDisk() {
 		return failLink("exchange", clean, to.User, errors.ErrUnsupported)
