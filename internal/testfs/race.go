@@ -1,0 +1,5 @@
+//go:build race
+
+package testfs
+
+const underRace = true
