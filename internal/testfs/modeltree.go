@@ -132,7 +132,7 @@ func (m *ModelTree) Names() (names []string) {
 }
 
 // List lists the tree, sorted: directories with a slash at the end, files with
-// their contents. The random part of a name is "*".
+// their contents. Random parts of names are "*", also in contents.
 func (m *ModelTree) List() (lines []string) {
 	for n, c := range m.names {
 		switch {
@@ -140,7 +140,7 @@ func (m *ModelTree) List() (lines []string) {
 		case c == nil:
 			lines = append(lines, Plain(n)+"/")
 		default:
-			lines = append(lines, fmt.Sprintf("%s %q", Plain(n), c.Text))
+			lines = append(lines, Plain(fmt.Sprintf("%s %q", n, c.Text)))
 		}
 	}
 	slices.Sort(lines)
