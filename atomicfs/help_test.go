@@ -23,6 +23,7 @@ const (
 	enametoolong = syscall.ENAMETOOLONG
 	eloop        = syscall.ELOOP
 	eio          = syscall.EIO
+	enotempty    = syscall.ENOTEMPTY
 )
 
 // canChown reports whether this process may give a file away, and has somebody to

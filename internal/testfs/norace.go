@@ -2,4 +2,4 @@
 
 package testfs
 
-const raceDetector = false
+const underRace = false

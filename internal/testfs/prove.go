@@ -21,11 +21,8 @@ import (
 // times as much of all, from a seed of its own each time; -short and the race
 // detector, under which no more is found, for a tenth. $TEMPKIT_SEED repeats a run.
 
-// Long reports whether the instruments are to run for minutes.
-func Long() bool { return os.Getenv("TEMPKIT_LONG") != "" }
-
 // Short reports whether they are to try no more than shows that they work.
-func Short() bool { return !Long() && (testing.Short() || raceDetector) }
+func Short() bool { return !Long() && (testing.Short() || underRace) }
 
 // scaled returns how many of n things to try.
 func scaled(n int) int {

@@ -2,4 +2,4 @@
 
 package testfs
 
-const raceDetector = true
+const underRace = true

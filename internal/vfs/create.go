@@ -54,7 +54,7 @@ func (v FS) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
 		return f, v.missing(name, err)
 	}
 	defer v.guard(name)()
-	if _, err := v.parent(name); err != nil {
+	if _, err := v.parent(name); err != nil && !errors.Is(err, errIsRoot) { // which is a directory that is there
 		return nil, err
 	}
 	info, err := v.look(name)

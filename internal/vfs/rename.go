@@ -42,7 +42,7 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	defer v.guard(old, name)()
 	from, err := v.look(old)
 	if err != nil {
-		return err
+		return v.missing(old, err)
 	}
 	parent, err := v.parent(name)
 	if err != nil {
@@ -50,7 +50,7 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	}
 	there, err := v.look(name)
 	switch {
-	case err == nil && exclusive && name != old:
+	case err == nil && exclusive:
 		return fs.ErrExist
 	case err == nil && name != old && there.IsDir():
 		return syscall.EEXIST
@@ -132,6 +132,9 @@ func (v FS) moveOnDisk(old string, to *Place, exclusive bool) error {
 	}
 	// Said here because the system's answer depends on what old is, and on the system.
 	if info, err := to.Lstat(); err == nil && info.IsDir() {
+		if _, err := from.Lstat(); err != nil {
+			return err // of two things that are wrong the first, as elsewhere
+		}
 		return syscall.EEXIST
 	}
 	return from.rename(to, 0)

@@ -75,9 +75,10 @@ func (s *Sub) Moved(dir string) {
 // Close lets go of the directory.
 func (s *Sub) Close() error { return s.close() }
 
-// Beneath implements Veneer.
+// Beneath implements Veneer. Nothing is beneath one that has been closed: what it
+// refuses must not be got by going around it.
 func (s *Sub) Beneath(Sealed) afero.Fs {
-	if g, ok := s.Fs.(*guarded); ok {
+	if g, ok := s.Fs.(*guarded); ok && !g.closed.Load() {
 		return g.v.fsys
 	}
 	return s.Fs
