@@ -13,7 +13,7 @@ import (
 	"github.com/tempkit/tempkit/internal/vfs"
 )
 
-// The three ways in which an upload ends.
+// The ways in which an upload ends; that by a Publisher is beside it.
 
 // Commit runs the checks and puts the upload in place as dest on fsys,
 // atomically and durably. If publishing fails the upload is still open and
@@ -26,23 +26,38 @@ import (
 // ErrRejected, and one whose ctx is done before it is published, with ctx's error;
 // nothing has changed then. After atomicfs.ErrNotDurable it is in place.
 func (u *Upload) Commit(ctx context.Context, fsys afero.Fs, dest string, opts *atomicfs.Options) error {
-	if err := u.seal(ctx); err != nil {
+	return u.finish(ctx, "commit", func() error { return u.place(fsys, dest, opts) })
+}
+
+// finish calls put with the upload sealed, once the checks have found nothing.
+func (u *Upload) finish(ctx context.Context, op string, put func() error) error {
+	if err := u.seal(ctx, op); err != nil {
 		return err
 	}
 	defer u.unseal()
 	for _, check := range u.checks() {
 		if err := check(u); err != nil {
-			err = u.fail("commit", &rejection{err})
+			err = u.fail(op, &rejection{err})
 			if cerr := u.Close(); cerr != nil {
 				err = errors.Join(err, cerr)
 			}
 			return err
 		}
 		if err := ctx.Err(); err != nil {
-			return u.fail("commit", err)
+			return u.fail(op, err)
 		}
 	}
-	return u.publish(fsys, dest, opts)
+	if u.ended() { // by a check, or by somebody else meanwhile
+		return u.fail(op, fs.ErrClosed)
+	}
+	return put()
+}
+
+// ended reports whether the upload is done with.
+func (u *Upload) ended() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state == done
 }
 
 // A rejection is ErrRejected, and what the check said.
@@ -52,7 +67,7 @@ func (r *rejection) Error() string   { return ErrRejected.Error() + ": " + r.why
 func (r *rejection) Unwrap() []error { return []error{ErrRejected, r.why} }
 
 // seal keeps writers out while the upload is checked and published.
-func (u *Upload) seal(ctx context.Context) error {
+func (u *Upload) seal(ctx context.Context, op string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var err error
@@ -67,14 +82,14 @@ func (u *Upload) seal(ctx context.Context) error {
 		err = fmt.Errorf("%w: %d of the declared %d bytes", ErrRejected, u.size, u.opts.Size)
 	}
 	if err != nil {
-		return u.fail("commit", err)
+		return u.fail(op, err)
 	}
 	u.state = sealed
 	return nil
 }
 
 // unseal opens the upload again, unless it is done with. It is deferred, so that
-// a check that panics leaves the upload to be closed.
+// a check or a Publisher that panics leaves the upload to be closed.
 func (u *Upload) unseal() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -99,8 +114,8 @@ func (u *Upload) checks() []Check {
 	return append([]Check{digest}, u.opts.Checks...)
 }
 
-// publish puts the upload in place.
-func (u *Upload) publish(fsys afero.Fs, dest string, opts *atomicfs.Options) error {
+// place puts the upload in place as a file.
+func (u *Upload) place(fsys afero.Fs, dest string, opts *atomicfs.Options) error {
 	u.slot.beforeRename()
 	err := u.f.Commit(fsys, dest, opts)
 	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
@@ -118,7 +133,7 @@ func (u *Upload) publish(fsys afero.Fs, dest string, opts *atomicfs.Options) err
 	return err
 }
 
-// Close discards the upload, unless it has been committed.
+// Close discards the upload, unless it has been committed or published.
 //
 // One that has been suspended stays as well. If something could not be removed,
 // Close may be called again; when it has succeeded it returns nil.
@@ -135,7 +150,7 @@ func (u *Upload) Close() error {
 
 // Suspend ends the writing and leaves what has arrived in its Area, for Resume:
 // what a server does when a client hangs up that will come back. It does nothing
-// after Commit or Close, nor does Close after it, so that "defer u.Suspend()"
+// after Commit, Publish or Close, nor does Close after it, so that "defer u.Suspend()"
 // takes the place of "defer u.Close()". Readers of the upload end with it.
 //
 // What has arrived is flushed first. If that fails, because the disk is full, say,

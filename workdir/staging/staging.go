@@ -23,6 +23,13 @@
 //   - [ErrOffset]: a chunk does not start where the upload ends; 409.
 //   - any other: the reader or the disk, as they said it.
 //
+// # Beyond a file system
+//
+// Commit puts an upload on an afero.Fs. An object store is none, as it cannot
+// rename: [Upload.Publish] hands the upload to a [Publisher], which puts it there
+// whole or not at all. That of package blobstage, a module of its own, does so for
+// S3, GCS, Azure and all else that gocloud.dev/blob knows.
+//
 // # Areas
 //
 // An [Upload] of New lives as long as its process. One of an [Area] is a file in
@@ -59,7 +66,7 @@ type Options struct {
 	Size     int64            // declared size; 0 or less means unknown. More or fewer bytes are rejected
 	Hash     func() hash.Hash // computed while writing; nil means none
 	Digest   []byte           // expected sum; it needs Hash
-	Checks   []Check          // run by Commit, in order, before anything is in place
+	Checks   []Check          // run by Commit and Publish, in order, before anything is in place
 	Progress func(written, declared int64)
 }
 
@@ -86,7 +93,7 @@ func (opts *Options) filled(op string) (Options, error) {
 //
 // It does no input or output. It fails with spool.ErrTooLarge if more is declared
 // than is allowed, so that such an upload need not be read at all. The caller
-// must Close the Upload, whether committed or not.
+// must Close the Upload, whatever has become of it.
 func New(fsys afero.Fs, opts *Options) (*Upload, error) {
 	o, err := opts.filled("upload")
 	if err != nil {
@@ -95,7 +102,7 @@ func New(fsys afero.Fs, opts *Options) (*Upload, error) {
 	return newUpload(spool.New(fsys, &o.Spool), o), nil
 }
 
-// With calls fn with an upload that is discarded unless fn commits it.
+// With calls fn with an upload that is discarded unless fn commits or publishes it.
 //
 // That holds whether fn returns, panics or exits. The result joins fn's error and
 // that of discarding.

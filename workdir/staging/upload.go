@@ -31,8 +31,8 @@ type state int
 
 const (
 	open   state = iota
-	sealed       // Commit is looking at it: it may be read and not written
-	done         // committed, discarded or suspended
+	sealed       // Commit or Publish is looking at it: it may be read and not written
+	done         // committed, published, discarded or suspended
 )
 
 func newUpload(f *spool.File, o Options) *Upload {
@@ -68,7 +68,8 @@ func (u *Upload) Sum() []byte {
 	return u.hash.Sum(nil)
 }
 
-// FinalPath returns where the upload was put, or "".
+// FinalPath returns where the upload was put, or "": the path on the Fs of Commit,
+// or the name that Publish was given.
 func (u *Upload) FinalPath() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
