@@ -11,6 +11,10 @@
 //
 // measures each room against the bare system calls and against what a user would
 // take instead, in DIR or, as root on Linux, on file systems made for the purpose.
+//
+//	go run ./bench -probe DIR
+//
+// finds out, by doing it there, which promises a directory lets the library keep.
 package main
 
 import (
@@ -40,6 +44,7 @@ func run(ctx context.Context, args []string, makers []maker, stdout, stderr io.W
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	verbose := flags.Bool("v", false, "show what each file system said, and every path and error")
+	dir := flags.String("probe", "", "find out instead which promises hold in `DIR`")
 	full := flags.Bool("full", false, "measure instead")
 	m := &meter{w: stderr, rewrites: isTerminal(stderr)}
 	s := surveyFlags(flags, m)
@@ -51,6 +56,13 @@ func run(ctx context.Context, args []string, makers []maker, stdout, stderr io.W
 		return 0
 	} else if err != nil {
 		return 2
+	}
+	if *dir != "" {
+		if err := probeDir(ctx, *dir, probes, thisSystem, stdout); err != nil {
+			_, _ = fmt.Fprintln(stderr, "bench:", err)
+			return 1
+		}
+		return 0
 	}
 	if *full {
 		return fullRun(ctx, s, flags.Args(), stdout, stderr)
@@ -69,7 +81,8 @@ func run(ctx context.Context, args []string, makers []maker, stdout, stderr io.W
 }
 
 const usage = `usage: go run ./bench [-v] [FILE...]
-       go run ./bench -full [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]`
+       go run ./bench -full [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]
+       go run ./bench -probe DIR`
 
 // fullRun measures, and returns the exit status.
 func fullRun(ctx context.Context, s *survey, named []string, stdout, stderr io.Writer) int {
