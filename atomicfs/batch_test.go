@@ -37,6 +37,54 @@ func ExampleNewBatch() {
 	// [/data/0.txt /data/1.txt /data/2.txt] <nil>
 }
 
+func ExampleBatch_WriteFile() {
+	fsys := afero.NewMemMapFs()
+	b := atomicfs.NewBatch(fsys, nil)
+	defer b.Close()
+	fmt.Println(b.WriteFile("/a.txt", []byte("text"), 0o644))
+	there, _ := afero.Exists(fsys, "/a.txt")
+	fmt.Println(there, b.Commit())
+	there, _ = afero.Exists(fsys, "/a.txt")
+	fmt.Println(there)
+	// Output:
+	// <nil>
+	// false <nil>
+	// true
+}
+
+func ExampleBatch_WriteReader() {
+	b := atomicfs.NewBatch(afero.NewMemMapFs(), nil)
+	defer b.Close()
+	fmt.Println(b.WriteReader("/a.txt", strings.NewReader("text"), 0o644))
+	fmt.Println(b.Commit())
+	// Output:
+	// 4 <nil>
+	// <nil>
+}
+
+func ExampleBatch_Commit() {
+	b := atomicfs.NewBatch(afero.NewMemMapFs(), nil)
+	defer b.Close()
+	fmt.Println(b.Commit())
+	err := b.Commit()
+	fmt.Println(errors.Is(err, fs.ErrClosed), err) // once is all
+	// Output:
+	// <nil>
+	// true batch: file already closed
+}
+
+func ExampleBatch_Close() {
+	fsys := afero.NewMemMapFs()
+	b := atomicfs.NewBatch(fsys, nil)
+	_ = b.WriteFile("/a.txt", []byte("text"), 0o644)
+	fmt.Println(b.Close(), b.Close())
+	there, _ := afero.Exists(fsys, "/a.txt")
+	fmt.Println(there)
+	// Output:
+	// <nil> <nil>
+	// false
+}
+
 func ExampleBatchError() {
 	fsys := afero.NewMemMapFs()
 	if err := fsys.Mkdir("/b", 0o755); err != nil {

@@ -13,10 +13,11 @@ import (
 // A file whose error is ErrNotDurable is in place. The names are those that the
 // batch was given.
 type BatchError struct {
-	Failed map[string]error
-	spent  bool
+	Failed map[string]error // by the names that WriteFile and WriteReader were given
+	spent  bool             // the batch was committed or closed before
 }
 
+// Error names each file that failed, or how many more than ten there are.
 func (e *BatchError) Error() string {
 	if e.spent {
 		return "batch: " + fs.ErrClosed.Error()

@@ -3,9 +3,12 @@ package atomicfs
 import (
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/spf13/afero"
 
 	"github.com/tempkit/tempkit/internal/vfs"
 )
@@ -141,8 +144,10 @@ func osFile(r io.Reader) *os.File {
 	if l, ok := r.(*io.LimitedReader); ok {
 		r = l.R
 	}
-	if f, ok := r.(*os.File); ok {
-		return f
+	if f, ok := r.(afero.File); ok {
+		if g, ok := vfs.OSFile(f); ok {
+			return g
+		}
 	}
 	if f, ok := r.(interface{ OSFile() (*os.File, bool) }); ok {
 		g, _ := f.OSFile()
@@ -152,11 +157,14 @@ func osFile(r io.Reader) *os.File {
 }
 
 // copyFrom copies g, as far as r goes, in steps between which the disk is told to
-// begin.
+// begin, or in one where the disk is not waited for.
 func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
 	limit, limited := r.(*io.LimitedReader)
 	for {
 		step := int64(writeOut)
+		if c.p.o.NoSync {
+			step = math.MaxInt64
+		}
 		if limited {
 			step = min(step, limit.N)
 		}

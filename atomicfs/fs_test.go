@@ -41,6 +41,23 @@ func ExampleNewFs() {
 	// "{\"debug\":true}\n" <nil>
 }
 
+func ExampleFsOptions() {
+	mem := afero.NewMemMapFs()
+	fsys := atomicfs.NewFs(mem, &atomicfs.FsOptions{SyncOnly: true})
+	f, err := fsys.Create("/app.json")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, _ = f.WriteString("{}")
+	fmt.Println(f.Close()) // without a Sync
+	there, _ := afero.Exists(mem, "/app.json")
+	fmt.Println(there)
+	// Output:
+	// close /app.json: discarded: it was not synced
+	// false
+}
+
 // aside runs body on a file "file" that holds "old", and a new Fs on it.
 func eachNewFs(t *testing.T, opts *atomicfs.FsOptions, body func(t *testing.T, k testfs.Kind, fsys afero.Fs, name string)) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {

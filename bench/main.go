@@ -6,6 +6,15 @@
 // Regular files are uploaded, the first JSON document among them is the
 // configuration, a directory is copied into the work directory. What is not
 // named is made. The exit status is 1 if a promise was broken.
+//
+//	go run ./bench -full [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]
+//
+// measures each room against the bare system calls and against what a user would
+// take instead, in DIR or, as root on Linux, on file systems made for the purpose.
+//
+//	go run ./bench -probe DIR
+//
+// finds out, by doing it there, which promises a directory lets the library keep.
 package main
 
 import (
@@ -35,8 +44,12 @@ func run(ctx context.Context, args []string, makers []maker, stdout, stderr io.W
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	verbose := flags.Bool("v", false, "show what each file system said, and every path and error")
+	dir := flags.String("probe", "", "find out instead which promises hold in `DIR`")
+	full := flags.Bool("full", false, "measure instead")
+	m := &meter{w: stderr, rewrites: isTerminal(stderr)}
+	s := surveyFlags(flags, m)
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(stderr, "usage: go run ./bench [-v] [FILE...]")
+		_, _ = fmt.Fprintln(stderr, usage)
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -44,7 +57,17 @@ func run(ctx context.Context, args []string, makers []maker, stdout, stderr io.W
 	} else if err != nil {
 		return 2
 	}
-	r, err := runAll(ctx, flags.Args(), makers, &meter{w: stderr, rewrites: isTerminal(stderr)})
+	if *dir != "" {
+		if err := probeDir(ctx, *dir, probes, thisSystem, stdout); err != nil {
+			_, _ = fmt.Fprintln(stderr, "bench:", err)
+			return 1
+		}
+		return 0
+	}
+	if *full {
+		return fullRun(ctx, s, flags.Args(), stdout, stderr)
+	}
+	r, err := runAll(ctx, flags.Args(), makers, m)
 	if ctx.Err() == nil && len(r) > 0 {
 		report(stdout, r, *verbose)
 	}
@@ -52,6 +75,30 @@ func run(ctx context.Context, args []string, makers []maker, stdout, stderr io.W
 		_, _ = fmt.Fprintln(stderr, "bench:", err)
 	}
 	if err != nil || !r.identical() || !r.kept() {
+		return 1
+	}
+	return 0
+}
+
+const usage = `usage: go run ./bench [-v] [FILE...]
+       go run ./bench -full [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]
+       go run ./bench -probe DIR`
+
+// fullRun measures, and returns the exit status.
+func fullRun(ctx context.Context, s *survey, named []string, stdout, stderr io.Writer) int {
+	if len(named) > 0 {
+		_, _ = fmt.Fprintln(stderr, usage)
+		return 2
+	}
+	var err error
+	if s.loop != "" {
+		err = private()
+	}
+	if err == nil {
+		err = s.run(ctx, stdout)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
 	return 0

@@ -33,8 +33,13 @@ func (m *meter) begin(what string) {
 	m.what, m.start, m.shown = what, time.Now(), false
 }
 
-// at tells how much of the work is done.
+// at tells how much of the work is done, in bytes.
 func (m *meter) at(done, total int64) {
+	m.say("%s of %s", byteSize(done), byteSize(total))
+}
+
+// say tells how far the work has come.
+func (m *meter) say(format string, args ...any) {
 	now := time.Now()
 	pause := meterRepeat
 	if m.rewrites {
@@ -44,7 +49,7 @@ func (m *meter) at(done, total int64) {
 		return
 	}
 	m.last, m.shown = now, true
-	line := fmt.Sprintf("%s: %s of %s", m.what, byteSize(done), byteSize(total))
+	line := m.what + ": " + fmt.Sprintf(format, args...)
 	if m.rewrites {
 		_, _ = fmt.Fprintf(m.w, "\r%-78.78s", line)
 	} else {

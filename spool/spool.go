@@ -62,7 +62,9 @@ var ErrTooLarge = errors.New("too large")
 
 // A SpillError reports that the contents could not be moved to the disk side.
 // They are still in memory.
-type SpillError struct{ Err error }
+type SpillError struct {
+	Err error // of the disk side, with the path of the file or directory that it is about
+}
 
 // Error says what the disk side said, and of which path.
 func (e *SpillError) Error() string { return "spill: " + e.Err.Error() }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
@@ -197,6 +198,19 @@ func ExampleSweep() {
 	report, err := workdir.Sweep(context.Background(), fsys, &workdir.SweepOptions{Dir: "/"})
 	fmt.Println(len(report.Removed), report.Kept[d.Path()], err)
 	// Output: 0 in use by this process <nil>
+}
+
+func ExampleSweepReport() {
+	fsys := afero.NewMemMapFs()
+	// A job of a process that was killed: its directory, and the lease beside it.
+	const name = "work-aaaaaaaaaaaaaaaaaaaaaaaaaa"
+	_ = fsys.MkdirAll("/jobs/"+name, 0o700)
+	_ = fsys.MkdirAll("/jobs/somebody-else", 0o700)
+	_ = afero.WriteFile(fsys, "/jobs/."+name+".lease", []byte(name), 0o600)
+	opts := &workdir.SweepOptions{Dir: "/jobs", MinAge: time.Nanosecond, DryRun: true}
+	report, err := workdir.Sweep(context.Background(), fsys, opts)
+	fmt.Println(report.Removed, report.Kept, err)
+	// Output: [/jobs/work-aaaaaaaaaaaaaaaaaaaaaaaaaa] map[] <nil>
 }
 
 // in returns options for a work directory in k.Dir.

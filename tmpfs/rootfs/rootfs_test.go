@@ -49,6 +49,43 @@ func Example() {
 	// open /link: path escapes from its base true
 }
 
+func ExampleFile() {
+	dir, err := os.MkdirTemp("", "example-*")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	fsys, err := rootfs.Open(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = fsys.Close() }()
+	f, err := fsys.Create("a.txt")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer f.Close()
+	handle := f.(*rootfs.File).File // for what only the operating system has
+	fmt.Println(f.Name(), handle.Name() == filepath.Join(dir, "a.txt"))
+	// Output: /a.txt true
+}
+
+func ExampleFs_Root() {
+	root, err := os.OpenRoot(os.TempDir())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fsys := rootfs.New(root)
+	defer func() { _ = fsys.Close() }() // closes root
+	_, err = fsys.Root().Stat(".")
+	fmt.Println(err)
+	// Output: <nil>
+}
+
 func ExampleNew() {
 	root, err := os.OpenRoot(os.TempDir())
 	if err != nil {

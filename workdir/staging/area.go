@@ -65,13 +65,12 @@ type holding struct {
 }
 
 // An Info describes an upload in an area.
-//
-// Started is zero if the upload's description is lost. Declared is 0 if it is not
-// known. Updated is when bytes last reached the disk, or the upload was flushed.
 type Info struct {
-	ID               string
-	Size, Declared   int64
-	Started, Updated time.Time
+	ID       string    // for Resume
+	Size     int64     // bytes that have arrived
+	Declared int64     // bytes that there are to be; 0 if that is not known
+	Started  time.Time // zero if the upload's description is lost
+	Updated  time.Time // when bytes last reached the disk, or the upload was flushed
 }
 
 // Open returns the area in the directory dir, which is made with mode 0700 if it

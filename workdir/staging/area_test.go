@@ -88,6 +88,37 @@ func ExampleArea_List() {
 	// Output: true 5 of 10 <nil>
 }
 
+func ExampleInfo() {
+	ctx, fsys := context.Background(), afero.NewMemMapFs()
+	area, _ := staging.Open(fsys, "/var/uploads", nil)
+	u, _ := area.Begin(ctx, &staging.Options{Size: 10})
+	_, _ = u.Write([]byte("hello"))
+	fmt.Println(u.Suspend())
+	for info, err := range area.List(ctx) {
+		u, _ := area.Resume(ctx, info.ID, nil)
+		fmt.Println(info.Declared-info.Size, "to come", !info.Updated.IsZero(), err)
+		fmt.Println(u.Close())
+	}
+	// Output:
+	// <nil>
+	// 5 to come true <nil>
+	// <nil>
+}
+
+func ExampleUpload_ID() {
+	ctx, fsys := context.Background(), afero.NewMemMapFs()
+	area, _ := staging.Open(fsys, "/var/uploads", nil)
+	u, _ := area.Begin(ctx, nil)
+	defer u.Close()
+	fmt.Println(len(u.ID())) // what the client names when it goes on
+	alone, _ := staging.New(fsys, nil)
+	defer alone.Close()
+	fmt.Printf("%q\n", alone.ID()) // it cannot be resumed
+	// Output:
+	// 26
+	// ""
+}
+
 func ExampleArea_InUse() {
 	ctx, fsys := context.Background(), afero.NewMemMapFs()
 	area, _ := staging.Open(fsys, "/var/uploads", &staging.AreaOptions{Quota: 100})

@@ -52,9 +52,17 @@ import (
 const DefaultMaxSize = 100 << 20
 
 var (
-	ErrRejected = errors.New("upload rejected") // a check, the digest or the declared size said no
-	ErrQuota    = errors.New("staging area is full")
-	ErrOffset   = errors.New("chunk does not start where the upload ends")
+	// ErrRejected reports that a check, the digest or the declared size said no.
+	// Nothing has been put in place.
+	ErrRejected = errors.New("upload rejected")
+
+	// ErrQuota reports that the bytes or the uploads that an Area may hold are taken.
+	// Nothing of the chunk, or of the new upload, has been stored.
+	ErrQuota = errors.New("staging area is full")
+
+	// ErrOffset reports a chunk that does not start at Upload.Size, where the sender
+	// is to go on. Nothing of it has been stored.
+	ErrOffset = errors.New("chunk does not start where the upload ends")
 
 	// ErrContentType is why ContentType rejects an upload.
 	ErrContentType = errors.New("content type not allowed")
@@ -62,12 +70,12 @@ var (
 
 // Options adjusts an upload. A nil *Options asks for the defaults.
 type Options struct {
-	Spool    spool.Options    // Spool.MaxSize 0 means DefaultMaxSize, less than 0 no limit
-	Size     int64            // declared size; 0 or less means unknown. More or fewer bytes are rejected
-	Hash     func() hash.Hash // computed while writing; nil means none
-	Digest   []byte           // expected sum; it needs Hash
-	Checks   []Check          // run by Commit and Publish, in order, before anything is in place
-	Progress func(written, declared int64)
+	Spool    spool.Options                 // Spool.MaxSize 0 means DefaultMaxSize, less than 0 no limit
+	Size     int64                         // declared size; 0 or less means unknown. More or fewer bytes are rejected
+	Hash     func() hash.Hash              // computed while writing; nil means none
+	Digest   []byte                        // expected sum; it needs Hash
+	Checks   []Check                       // run by Commit and Publish, in order, before anything is in place
+	Progress func(written, declared int64) // called after each write, in the writer's goroutine; nil means nobody
 }
 
 // filled returns opts with the defaults put in, or why they cannot be met.

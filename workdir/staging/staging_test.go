@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
@@ -74,6 +75,57 @@ func ExampleContentType() {
 	})
 	fmt.Println(errors.Is(err, staging.ErrContentType), err)
 	// Output: true commit upload: upload rejected: content type not allowed: text/html
+}
+
+func ExampleCheck() {
+	text := func(u *staging.Upload) error {
+		r := u.NewReader()
+		defer r.Close()
+		all, err := io.ReadAll(r)
+		if err == nil && !utf8.Valid(all) {
+			err = errors.New("not UTF-8")
+		}
+		return err
+	}
+	fsys := afero.NewMemMapFs()
+	opts := &staging.Options{Checks: []staging.Check{text}}
+	err := staging.With(fsys, opts, func(u *staging.Upload) error {
+		if _, err := u.Write([]byte("\xff\xfe")); err != nil {
+			return err
+		}
+		return u.Commit(context.Background(), fsys, "/a.txt", nil)
+	})
+	fmt.Println(err)
+	// Output: commit upload: upload rejected: not UTF-8
+}
+
+func ExampleUpload_Size() {
+	u, _ := staging.New(afero.NewMemMapFs(), nil)
+	defer u.Close()
+	_, _ = u.Write([]byte("hello"))
+	fmt.Println(u.Size())
+	// Output: 5
+}
+
+func ExampleUpload_Sum() {
+	u, _ := staging.New(afero.NewMemMapFs(), &staging.Options{Hash: sha256.New})
+	defer u.Close()
+	_, _ = u.Write([]byte("hello"))
+	fmt.Printf("%x\n", u.Sum()[:4])
+	// Output: 2cf24dba
+}
+
+func ExampleUpload_FinalPath() {
+	fsys := afero.NewMemMapFs()
+	u, _ := staging.New(fsys, nil)
+	defer u.Close()
+	fmt.Printf("%q\n", u.FinalPath())
+	fmt.Println(u.Commit(context.Background(), fsys, "/a.txt", nil))
+	fmt.Printf("%q\n", u.FinalPath())
+	// Output:
+	// ""
+	// <nil>
+	// "/a.txt"
 }
 
 func ExampleUpload_Write() {
