@@ -49,6 +49,23 @@ func Example() {
 	// open /link: path escapes from its base true
 }
 
+func ExampleFs_Dir() {
+	fsys, err := rootfs.Open(os.TempDir())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = fsys.Close() }()
+	dir, err := fsys.Dir() // for openat, statfs and the like, by dir.Fd()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	info, err := dir.Stat()
+	fmt.Println(info.IsDir(), err)
+	// Output: true <nil>
+}
+
 func ExampleFile() {
 	dir, err := os.MkdirTemp("", "example-*")
 	if err != nil {

@@ -57,13 +57,14 @@ func (f publisherFunc) Publish(ctx context.Context, name string, u *staging.Uplo
 }
 
 func ExampleUpload_Publish() {
-	store := newShelf() // or blobstage.New(bucket, nil)
+	store := newShelf()
+	var to staging.Publisher = store // or blobstage.New(bucket, nil)
 	for _, body := range []string{"hello", "hallo"} {
 		err := staging.With(afero.NewMemMapFs(), nil, func(u *staging.Upload) error {
 			if _, err := u.Write([]byte(body)); err != nil {
 				return err
 			}
-			return u.Publish(context.Background(), store, "greeting", &staging.PublishOptions{NoReplace: true})
+			return u.Publish(context.Background(), to, "greeting", &staging.PublishOptions{NoReplace: true})
 		})
 		fmt.Printf("%s %v %v\n", store.items["greeting"], errors.Is(err, fs.ErrExist), err)
 	}
