@@ -57,20 +57,44 @@ func (f publisherFunc) Publish(ctx context.Context, name string, u *staging.Uplo
 }
 
 func ExampleUpload_Publish() {
-	store := newShelf()
-	var to staging.Publisher = store // or blobstage.New(bucket, nil)
+	store := newShelf() // or blobstage.New(bucket, nil)
 	for _, body := range []string{"hello", "hallo"} {
 		err := staging.With(afero.NewMemMapFs(), nil, func(u *staging.Upload) error {
 			if _, err := u.Write([]byte(body)); err != nil {
 				return err
 			}
-			return u.Publish(context.Background(), to, "greeting", &staging.PublishOptions{NoReplace: true})
+			return u.Publish(context.Background(), store, "greeting", &staging.PublishOptions{NoReplace: true})
 		})
 		fmt.Printf("%s %v %v\n", store.items["greeting"], errors.Is(err, fs.ErrExist), err)
 	}
 	// Output:
 	// hello false <nil>
 	// hello true publish greeting: file already exists
+}
+
+// inbox is a Publisher: it takes an upload whole, by a reader of its own.
+type inbox struct{ sizes map[string]int64 }
+
+func (in inbox) Publish(_ context.Context, name string, u *staging.Upload, _ *staging.PublishOptions) error {
+	r := u.NewReader()
+	defer func() { _ = r.Close() }()
+	n, err := io.Copy(io.Discard, r) // to wherever it is to go
+	if err == nil {
+		in.sizes[name] = n
+	}
+	return err
+}
+
+func ExamplePublisher() {
+	in := inbox{sizes: map[string]int64{}}
+	err := staging.With(afero.NewMemMapFs(), nil, func(u *staging.Upload) error {
+		if _, err := u.Write([]byte("hello")); err != nil {
+			return err
+		}
+		return u.Publish(context.Background(), in, "greeting", nil)
+	})
+	fmt.Println(in.sizes, err)
+	// Output: map[greeting:5] <nil>
 }
 
 // newUpload returns an upload of content.
