@@ -109,8 +109,8 @@ func (t *trial) check(limit int, rnd *rand.Rand) Tally {
 		}
 	}
 	if tally.First != nil {
-		tally.First = fmt.Errorf("%w\nit returned: %w\nfaults met: %s\nthe calls:\n%s",
-			tally.First, t.err, strings.Join(t.seen().Met, ", "), strings.Join(t.calls, "\n"))
+		tally.First = fmt.Errorf("%w\nit returned: %s\nfaults met: %s\nthe calls:\n%s",
+			tally.First, fmt.Sprint(t.err), strings.Join(t.seen().Met, ", "), strings.Join(t.calls, "\n"))
 	}
 	return tally
 }
