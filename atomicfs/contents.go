@@ -97,14 +97,16 @@ func (c *contents) Truncate(size int64) error {
 func (c *contents) Sync() error { return c.wrote("sync", 0, c.h.Sync()) }
 
 // piece is how much of a reader that is no file is written at a time.
-const piece = 256 << 10
+const piece = 1 << 20
 
 var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
 
 // ReadFrom implements io.ReaderFrom.
 func (c *contents) ReadFrom(r io.Reader) (n int64, err error) {
 	if g := osFile(r); g != nil {
-		return c.copyFrom(r, g)
+		if to, ok := c.h.OSFile(); ok && vfs.KernelCopies(to, g) {
+			return c.copyFrom(r, g)
+		}
 	}
 	buf := pieces.Get().(*[piece]byte)
 	defer pieces.Put(buf)

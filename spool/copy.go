@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"os"
 
+	"github.com/tempkit/tempkit/internal/vfs"
 	"github.com/tempkit/tempkit/tmpfs"
 )
 
@@ -108,7 +109,7 @@ func (h *handle) receive(r io.Reader) (n int64, done bool, err error) {
 		return 0, false, err
 	}
 	defer h.end()
-	if !h.spilled || h.file.os == nil || !h.file.offset.TryLock() {
+	if !h.spilled || h.file.os == nil || !vfs.KernelCopies(h.file.os, src) || !h.file.offset.TryLock() {
 		return 0, false, nil
 	}
 	d := h.file
