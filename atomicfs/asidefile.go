@@ -365,7 +365,7 @@ func (a *asideFile) finish() error {
 			err = a.put()
 		}
 	}
-	if cerr := f.Close(); cerr != nil {
+	if cerr := f.leave(); cerr != nil {
 		err = errors.Join(err, cerr)
 	}
 	return err

@@ -159,7 +159,7 @@ func write(fsys afero.Fs, name string, perm fs.FileMode, fn func(c *contents) er
 func (f *File) finish(fn func(c *contents) error) (err error) {
 	// Deferred and without recover: a panic and a Goexit pass through as they are.
 	defer func() {
-		if cerr := f.Close(); cerr != nil {
+		if cerr := f.leave(); cerr != nil {
 			err = errors.Join(err, cerr)
 		}
 	}()

@@ -46,7 +46,7 @@ func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) erro
 		}
 		if sameFs(s.file.file.Fs(), fsys) {
 			err := s.rename(name, opts)
-			if !errors.Is(err, syscall.EXDEV) && !errors.Is(err, errors.ErrUnsupported) {
+			if !errors.Is(err, syscall.EXDEV) && !errors.Is(err, errors.ErrUnsupported) || errors.Is(err, atomicfs.ErrNotDurable) {
 				return err
 			}
 		}

@@ -131,11 +131,17 @@ func (d *Dir) commitSelf(dest string) error {
 	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
 		return err
 	}
-	// What may be left at its path is the copied original, or the tree that it replaced.
-	if cerr := d.Dir.Close(); cerr != nil {
-		return errors.Join(err, cerr)
+	// What may be left at its path is the copied original, or the tree that it replaced;
+	// and then there is its lease. If they stay, that is no failure of the commit:
+	// Close tries again, and says so.
+	if d.Dir.Close() != nil {
+		return err
 	}
-	return errors.Join(err, d.handOver())
+	if d.lease == nil || d.Dir.Path() != d.lease.dir {
+		_ = d.release()
+		return err
+	}
+	return errors.Join(err, d.handOver()) // with its lease it would be swept
 }
 
 // copyDir copies the directory full to a temporary one beside dest and commits

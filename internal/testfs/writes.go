@@ -154,7 +154,8 @@ func (s Seen) NoDirSync(dir string) bool { return s.MetWith(syscall.ENOTSUP, "sy
 // told; or the file was found bad after it, and the way back was barred.
 func unseen(s Seen, name string) bool {
 	for i, call := range s.Met {
-		if s.How[i].Done && strings.HasPrefix(call, "rename ") && strings.HasSuffix(call, " "+name) && s.MetAny("lstat") {
+		words := strings.Fields(call) // what is renamed may be a directory that name is in
+		if s.How[i].Done && words[0] == "rename" && strings.HasPrefix(name+"/", words[2]+"/") && s.MetAny("lstat") {
 			return true
 		}
 	}
