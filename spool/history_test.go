@@ -82,11 +82,10 @@ func do(p *pair, f afero.File, s testfs.Step) (said string, ok bool) {
 
 // A player does it.
 type player struct {
-	t      testfs.Check
-	k      testfs.Kind
-	pair   pair
-	opts   spool.Options
-	budget *spool.Budget
+	t    testfs.Check
+	k    testfs.Kind
+	pair pair
+	opts spool.Options
 }
 
 func (p *player) renew(s testfs.Step) {

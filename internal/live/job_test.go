@@ -12,11 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/spf13/afero"
-	"github.com/stretchr/testify/require"
 
 	"github.com/tempkit/tempkit/atomicfs"
 	"github.com/tempkit/tempkit/spool"
@@ -259,16 +257,15 @@ var grounds = []ground{
 func inside(name string) string { return "/" + name }
 
 // prepare makes what is old in dir.
-func (j job) prepare(t testing.TB, dir string) {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(dir, 0o777))
+func (j job) prepare(dir string) error {
+	errs := []error{os.MkdirAll(dir, 0o777)}
 	for _, a := range j.atoms {
 		for name, text := range a.old {
 			name = filepath.Join(dir, name)
-			require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o777))
-			require.NoError(t, os.WriteFile(name, []byte(text), 0o666))
+			errs = append(errs, os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, []byte(text), 0o666))
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // read returns all files below dir, by name, and the directories, with "/" at the

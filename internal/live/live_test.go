@@ -111,7 +111,7 @@ func TestJobs(t *testing.T) {
 	for _, j := range jobs {
 		for _, g := range grounds {
 			dir := t.TempDir()
-			j.prepare(t, dir)
+			require.NoError(t, j.prepare(dir))
 			o := once(t, child(t, "job", j.name, g.name, dir), dir)
 			require.Equal(t, outcome{}, o, "%s on %s", j.name, g.name)
 			wrong, litter := j.judge(dir, o)

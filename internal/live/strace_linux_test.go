@@ -172,7 +172,7 @@ func copied(m map[string]map[string]int) map[string]map[string]int {
 func injections(t *testing.T, j job, g ground) (list []injection) {
 	t.Helper()
 	dir := t.TempDir()
-	j.prepare(t, dir)
+	require.NoError(t, j.prepare(dir))
 	log := filepath.Join(t.TempDir(), "log")
 	o := once(t, strace(child(t, "job", j.name, g.name, dir), log), dir)
 	require.Equal(t, outcome{}, o, "%s on %s", j.name, g.name)
@@ -200,9 +200,11 @@ func injections(t *testing.T, j job, g ground) (list []injection) {
 // inject does the job with a call that fails, and reports whether it did while the
 // job was being done, and what was wrong afterwards.
 func inject(t *testing.T, i injection, dir string) (met bool, bad string) {
-	i.j.prepare(t, dir)
+	if err := i.j.prepare(dir); err != nil {
+		return false, err.Error()
+	}
 	log := dir + ".log"
-	defer os.Remove(log)
+	defer func() { _ = os.Remove(log) }()
 	cmd := strace(child(t, "job", i.j.name, i.g.name, dir), log,
 		"-e", "trace="+i.call+",newfstatat,exit_group", "-e", fmt.Sprintf("inject=%s:error=%s:when=%d", i.call, i.errno, i.nth))
 	o := once(t, cmd, dir)
