@@ -35,6 +35,8 @@ type job struct {
 	// trees tells that it removes directories with what is in them, which takes more
 	// calls than one that can fail.
 	trees bool
+	// writes is how many files it may be writing at one moment; 0 means 1.
+	writes int
 }
 
 // afterwards is what went wrong after a job had put its files in place: something
@@ -106,7 +108,7 @@ var jobs = []job{
 		}
 		return errors.Join(err, f.Close())
 	}},
-	{name: "Batch", atoms: []atom{put("one"), replace("two"), put("p/three")}, made: []string{"p"}, run: batch},
+	{name: "Batch", atoms: []atom{put("one"), replace("two"), put("p/three")}, made: []string{"p"}, writes: 3, run: batch},
 	{name: "Commit", atoms: []atom{replace("file")}, run: adopt(atomicfs.Commit)},
 	{name: "CommitNew", atoms: []atom{put("file")}, run: adopt(atomicfs.CommitNew)},
 	{name: "Keep", atoms: []atom{replace("file")}, run: adopt((*tmpfs.File).Keep)},

@@ -133,8 +133,10 @@ func TestNoRoom(t *testing.T) {
 	testfs.NeedRoot(t)
 	for _, s := range shortages {
 		t.Run(s.name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // another user comes as far as this
 			// What it mounts goes with it, however it ends: no other process sees it.
-			cmd := child(t, "no room", s.name, t.TempDir())
+			cmd := child(t, "no room", s.name, dir)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 			out, err := cmd.Output()
 			require.NoError(t, err, "%s", out)
@@ -198,7 +200,10 @@ func (s shortage) try(j job, g ground, base string, n int) (refused bool, bad st
 		}
 		defer func() { err = errors.Join(err, syscall.Unmount(base, syscall.MNT_DETACH)) }()
 	}
-	dir := filepath.Join(base, fmt.Sprint("job", n))
+	dir, err := os.MkdirTemp(base, "job-*")
+	if err != nil {
+		return false, "", err
+	}
 	if err := errors.Join(j.prepare(dir), os.Chmod(dir, 0o755)); err != nil {
 		return false, "", err
 	}
