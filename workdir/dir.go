@@ -62,8 +62,14 @@ func (d *Dir) Keep(name string) error {
 // handOver drops the lease of a directory that is the user's now.
 func (d *Dir) handOver() error {
 	l := d.lease
-	if err := d.release(); err != nil || l == nil || d.Dir.Path() != l.dir {
+	if err := d.release(); err != nil {
+		if _, there := l.v.Lstat(l.dir); errors.Is(there, fs.ErrNotExist) {
+			return nil // a lease of nothing, which Close tries to remove again, and a Sweep after it
+		}
 		return err
+	}
+	if l == nil || d.Dir.Path() != l.dir {
+		return nil
 	}
 	// A lease that came back with the power would have the user's directory swept.
 	if err := l.v.SyncDir(filepath.Dir(l.path)); err != nil {

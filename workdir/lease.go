@@ -180,7 +180,8 @@ func (l *lease) drop() error {
 		return err
 	}
 	owners.remove(filepath.Base(l.dir))
-	return l.unlock()
+	_ = l.unlock() // what was written is gone
+	return nil
 }
 
 // A refusal is a reason of our own that is a case of one in io/fs.
