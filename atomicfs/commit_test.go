@@ -39,7 +39,7 @@ func ExampleCommitNew() {
 	}
 	// Output:
 	// <nil>
-	// create /file: file already exists
+	// commit /file: file already exists
 }
 
 func ExampleCommitFile() {
