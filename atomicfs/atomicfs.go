@@ -66,6 +66,22 @@
 // itself is ahead for that moment, and behind a cache that outlives a crash.
 // Object stores have no rename; through afero they copy.
 //
+// # Differences between systems
+//
+// In the order in which they are likely to bite:
+//
+//   - The directory must be writable, not the file: the temporary is beside it. A
+//     file that is a mount point of its own, as in a container, refuses (EBUSY).
+//   - On Windows a file that somebody has open may refuse to be replaced; the error
+//     says so, and the old contents stay. There is no sync of a directory.
+//   - Where locks or nameless files are missing, a killed writer leaves litter more
+//     often, and Sweep goes by its age.
+//   - CommitDir replaces a directory on Linux alone, where two names can be
+//     exchanged; elsewhere the error is errors.ErrUnsupported.
+//   - In memory there is nothing to sync, and NoReplace excludes this process only.
+//
+// To see what holds in a directory of one's own: go run ./bench -probe DIR.
+//
 // Not promised anywhere: that a file which is a mount point can be replaced (the
 // error is EBUSY, and the old contents stay); that two files of a Batch get in
 // place together; that an Update of another process waits; that somebody who has

@@ -32,7 +32,7 @@ func CommitFile(f *tmpfs.File, name string, opts *Options) error {
 	}
 	t, err := find(vfs.On(f.Fs()), name, o, true)
 	if err != nil {
-		return err
+		return fail("commit", name, err)
 	}
 	defer func() { _ = t.Close() }() // open for reading: there is nothing that it could fail to write
 	if err := (&pending{target: t, file: f}).adopt(); err != nil {

@@ -28,6 +28,9 @@ func (f *File) Commit(fsys afero.Fs, name string, opts *atomicfs.Options) error 
 	}
 	defer h.end()
 	err := h.publish(fsys, name, opts)
+	if e, ok := err.(*fs.PathError); ok && e.Path == name { //nolint:errorlint // one of several that are joined stays as it is
+		err = &fs.PathError{Op: "commit", Path: name, Err: e.Err} // the caller creates nothing
+	}
 	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
 		return err
 	}

@@ -34,6 +34,27 @@
 // The disk file has no name wherever the file system can do without, and then
 // nothing is left of it even if the process is killed.
 //
+// # Life cycle
+//
+// New does no I/O. Fill it, use it, Commit it or not, and defer Close: that
+// discards what has not been committed, a second one returns nil. Reset empties a
+// spool for the next use. A nil *Options asks for 1 MiB in memory and no limit.
+// The contents are lost by Close alone: after an error of any other call they, and
+// the offset, are what the call has said.
+//
+// # Differences between systems
+//
+// In the order in which they are likely to bite:
+//
+//   - The disk side is in the temporary directory of the disk's Fs unless
+//     Options.Temp says otherwise. Commit is a rename only if that is on the volume of
+//     the destination, and a copy of all bytes otherwise.
+//   - OSFile is errors.ErrUnsupported where the disk side is not the operating
+//     system's.
+//   - On Windows, and on an Fs that cannot unlink an open file, the disk file has a
+//     name, and is left by a process that is killed.
+//   - A disk side that is a MemMapFs is memory: nothing is saved by spilling.
+//
 // # Coming from Python
 //
 //	SpooledTemporaryFile(max_size)   New(disk, &Options{MaxMemory: max_size})

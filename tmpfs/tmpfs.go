@@ -12,9 +12,53 @@
 //	return f.Keep("report.txt")
 //
 // A file from here behaves as an os.File does on every Fs, and a directory from
-// here is an Fs that no path leaves. What an Fs cannot do is an error that
-// matches errors.ErrUnsupported. Errors are *fs.PathError or *os.LinkError; their
-// paths are those that the caller used.
+// here is an Fs that no path leaves.
+//
+// # What to use first
+//
+//	a file, with a path for others to open   Create; WithFile for as long as a function runs
+//	a file that leaves nothing after a crash CreateAnonymous
+//	a directory                              Mkdir; WithDir
+//	the name alone, as os.CreateTemp         CreateTemp, MkdirTemp: the caller removes it
+//	what another program has made            Adopt, AdoptDir
+//	contents that must survive a power cut   package atomicfs
+//	data of a size that nobody knows         package spool
+//	a job that may crash; an upload          packages workdir and staging
+//	fixtures of a test                       package tmpfstest
+//
+// # Life cycle
+//
+// Make it, write it, finish it with one verb (Keep, KeepNew), and defer Close.
+// Close after that verb does nothing, a second Close returns nil, and Close never
+// publishes. A nil *Options asks for the defaults, and so does the zero value.
+//
+// # Errors
+//
+// When what makes something fails, nothing has been made. When Keep fails, what
+// had the name has it still, and the file is still temporary. When Close fails,
+// the file is still there, and Close may be called again. What an Fs cannot do is
+// an error that matches errors.ErrUnsupported. Errors are *fs.PathError or
+// *os.LinkError; their paths are those that the caller used.
+//
+// # Differences between systems
+//
+// In the order in which they are likely to bite:
+//
+//   - Where Options.Dir is "", temporaries are in the temporary directory of the
+//     Fs: $TMPDIR on the operating system, "/tmp" inside a MemMapFs or a base path.
+//   - A process that is killed leaves its temporaries behind, but for anonymous ones
+//     on Linux and wherever an open file can be unlinked.
+//   - Modes are kept everywhere and enforced by the operating system alone; Windows
+//     knows only read-only.
+//   - On Windows a file that another process has open can often be neither removed
+//     nor replaced. Removal is tried again for two seconds; then the error says so.
+//   - A file without a name can be kept on Linux alone.
+//   - Several KeepNew of one name have one winner between processes on Linux, and
+//     wherever there are hard links; elsewhere within this process.
+//   - MemMapFs has no links. A rootfs.Fs, as a [Dir] is on the operating system,
+//     refuses those that are absolute.
+//   - On a bare MemMapFs of afero v1.15.0 "a" and "/a" are two files.
+//   - macOS and Windows take "A" and "a" for one name.
 //
 // # Coming from Python
 //

@@ -154,7 +154,7 @@ func (d *Dir) Subdir(name string) (string, error) {
 		return "", err
 	}
 	if _, err := vfs.On(d.Fs).MkdirAll(clean, 0o755); err != nil {
-		return "", err
+		return "", &fs.PathError{Op: "mkdir", Path: name, Err: vfs.Reason(err)}
 	}
 	return full, nil
 }

@@ -3,6 +3,7 @@ package workdir
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -63,6 +64,7 @@ func Sweep(ctx context.Context, fsys afero.Fs, opts *SweepOptions) (SweepReport,
 			err = ctx.Err()
 		}
 		if err != nil {
+			err = &fs.PathError{Op: "sweep", Path: s.Dir, Err: vfs.Reason(err)}
 			return s.report, errors.Join(append(errs, err)...)
 		}
 		if dir, ok := leased(name); ok {

@@ -23,6 +23,26 @@
 //   - elsewhere, and on file systems without locks, by age alone: see
 //     SweepOptions.MinAge. A job that takes longer than that calls [Dir.Renew]
 //     meanwhile, unless the sweeper is in its own process, which knows its own.
+//
+// # Life cycle
+//
+// [With] is the whole of it: the directory is gone when it returns. Without it,
+// New, defer Close, and Commit or Keep for what is to stay. A nil *Options asks for
+// the defaults, a nil *SweepOptions too. When New fails nothing is left; when
+// Commit fails the name is in the directory as it was, and the destination has its
+// old contents, unless the error is atomicfs.ErrNotDurable; when Close fails it may
+// be called again, and the next Sweep removes what a process that ended has left.
+//
+// # Differences between systems
+//
+// In the order in which they are likely to bite:
+//
+//   - A path from Join, Subdir or WriteFile is one of the Fs that the directory was
+//     made on: only on the operating system can a child process use it.
+//   - On another Fs, and without locks, Sweep goes by age (SweepOptions.MinAge).
+//   - Commit across volumes is a copy; see Commit.
+//   - On Windows a directory in which a child process still has a file open cannot
+//     be removed; the error names what is left.
 package workdir
 
 import (

@@ -5,7 +5,9 @@ go 1.25.0
 replace github.com/tempkit/tempkit => ../..
 
 require (
+	github.com/google/renameio/v2 v2.0.2
 	github.com/hanwen/go-fuse/v2 v2.12.1
+	github.com/natefinch/atomic v1.0.1
 	github.com/spf13/afero v1.15.0
 	github.com/stretchr/testify v1.12.1
 	github.com/tempkit/tempkit v0.0.0-00010101000000-000000000000

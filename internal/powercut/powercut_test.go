@@ -28,7 +28,7 @@ var (
 
 // scenarios are all workloads: those of the rooms, and the broken ones.
 func scenarios() []powercut.Scenario {
-	all := rooms()
+	all := append(rooms(), rivalScenarios()...)
 	for _, t := range teeth() {
 		all = append(all, t.Scenario)
 	}

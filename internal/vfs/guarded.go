@@ -35,7 +35,16 @@ func (g *guarded) at(op, name string, follow bool) (string, error) {
 		return "", fail(op, name, fs.ErrClosed)
 	}
 	clean = filepath.Join(separator, clean)
-	return clean, fail(op, clean, g.staysIn(clean, follow))
+	return clean, fail(op, name, g.staysIn(clean, follow))
+}
+
+// asked returns err about name, as the caller wrote it, if it is about what at made
+// of that.
+func asked(err error, at, name string) error {
+	if e, ok := err.(*fs.PathError); ok && e.Path == at { //nolint:errorlint // one that wraps another names its own path
+		return fail(e.Op, name, e.Err)
+	}
+	return err
 }
 
 // staysIn reports whether a link on the way of name leads out. An absolute target
@@ -91,78 +100,79 @@ func (g *guarded) Open(name string) (afero.File, error) { return g.OpenFile(name
 
 // OpenFile opens for whatever flag asks, O_APPEND included. All opening goes by it.
 func (g *guarded) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
-	name, err := g.at("open", name, true)
+	at, err := g.at("open", name, true)
 	if err != nil {
 		return nil, err
 	}
-	f, err := g.v.OpenFile(name, flag, perm)
+	f, err := g.v.OpenFile(at, flag, perm)
 	if err != nil {
-		return nil, err
+		return nil, asked(err, at, name)
 	}
 	return f, nil
 }
 
 // Mkdir is exclusive within this process, whatever the Fs beneath.
 func (g *guarded) Mkdir(name string, perm fs.FileMode) error {
-	name, err := g.at("mkdir", name, false)
+	at, err := g.at("mkdir", name, false)
 	if err != nil {
 		return err
 	}
-	return g.v.Mkdir(name, perm)
+	return asked(g.v.Mkdir(at, perm), at, name)
 }
 
 // MkdirAll fails where a file is in the way, also where the Fs would not say so.
 func (g *guarded) MkdirAll(name string, perm fs.FileMode) error {
-	name, err := g.at("mkdir", name, false)
+	at, err := g.at("mkdir", name, false)
 	if err == nil {
-		_, err = g.v.MkdirAll(name, perm)
+		_, err = g.v.MkdirAll(at, perm)
 	}
-	return err
+	return asked(err, at, name)
 }
 
 // Remove refuses a directory that is not empty.
 func (g *guarded) Remove(name string) error {
-	name, err := g.at("remove", name, false)
+	at, err := g.at("remove", name, false)
 	if err != nil {
 		return err
 	}
-	return g.v.Remove(name)
+	return asked(g.v.Remove(at), at, name)
 }
 
 // RemoveAll refuses the root, which is the owner's to remove.
 func (g *guarded) RemoveAll(name string) error {
-	name, err := g.at("removeall", name, false)
+	at, err := g.at("removeall", name, false)
 	if err != nil {
 		return err
 	}
-	return g.v.RemoveAll(name)
+	return asked(g.v.RemoveAll(at), at, name)
 }
 
 // Rename replaces a file and refuses a directory in the place of newname.
 func (g *guarded) Rename(oldname, newname string) error {
-	oldname, err := g.at("rename", oldname, false)
+	from, err := g.at("rename", oldname, false)
 	if err != nil {
 		return err
 	}
-	newname, err = g.at("rename", newname, false)
+	at, err := g.at("rename", newname, false)
 	if err != nil {
 		return err
 	}
-	to, err := g.v.Pin(newname, false)
+	to, err := g.v.Pin(at, false)
 	if err != nil {
 		return failLink("rename", oldname, newname, err)
 	}
 	defer func() { _ = to.Close() }()
-	return g.v.Rename(oldname, to)
+	return failLink("rename", oldname, newname, g.v.Rename(from, to))
 }
 
 // Stat follows links, as far as they stay below the base.
 func (g *guarded) Stat(name string) (fs.FileInfo, error) {
-	name, err := g.at("stat", name, true)
+	at, err := g.at("stat", name, true)
 	if err != nil {
 		return nil, err
 	}
-	return g.v.Stat(name)
+	info, err := g.v.Stat(at)
+	return info, asked(err, at, name)
 }
 
 func (g *guarded) Chmod(name string, mode fs.FileMode) error {
@@ -180,26 +190,26 @@ func (g *guarded) Chtimes(name string, atime, mtime time.Time) error {
 // change does what goes by the name of a file that exists. What MemMapFs takes for
 // missing may be below a file, which is another error.
 func (g *guarded) change(op, name string, fn func(name string) error) error {
-	name, err := g.at(op, name, true)
+	at, err := g.at(op, name, true)
 	if err != nil {
 		return err
 	}
-	defer g.v.guard(name)() // a union copies the file first
-	return fail(op, name, g.v.missing(name, fn(name)))
+	defer g.v.guard(at)() // a union copies the file first
+	return fail(op, name, g.v.missing(at, fn(at)))
 }
 
 // LstatIfPossible tells whether the Fs beneath has looked at links at all.
 func (g *guarded) LstatIfPossible(name string) (fs.FileInfo, bool, error) {
-	name, err := g.at("lstat", name, false)
+	at, err := g.at("lstat", name, false)
 	if err != nil {
 		return nil, false, err
 	}
-	info, err := g.v.Lstat(name)
+	info, err := g.v.Lstat(at)
 	linked := false
 	if l, ok := g.v.fsys.(afero.Lstater); ok && err == nil {
-		_, linked, _ = l.LstatIfPossible(name)
+		_, linked, _ = l.LstatIfPossible(at)
 	}
-	return info, linked, err
+	return info, linked, asked(err, at, name)
 }
 
 // SymlinkIfPossible refuses: a base path would make the target another one, and
@@ -212,9 +222,10 @@ var errNoSymlink = errors.Join(afero.ErrNoSymlink, errors.ErrUnsupported)
 
 // ReadlinkIfPossible returns the target as it is stored, wherever it leads.
 func (g *guarded) ReadlinkIfPossible(name string) (string, error) {
-	name, err := g.at("readlink", name, false)
+	at, err := g.at("readlink", name, false)
 	if err != nil {
 		return "", err
 	}
-	return g.v.Readlink(name)
+	target, err := g.v.Readlink(at)
+	return target, asked(err, at, name)
 }

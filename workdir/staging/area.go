@@ -89,7 +89,7 @@ func Open(fsys afero.Fs, dir string, opts *AreaOptions) (*Area, error) {
 		return nil, err
 	}
 	if _, err := a.v.MkdirAll(a.dir, 0o700); err != nil {
-		return nil, err
+		return nil, fail("open", dir, vfs.Reason(err))
 	}
 	a.look.Lock()
 	defer a.look.Unlock()
@@ -201,7 +201,7 @@ func (a *Area) resume(ctx context.Context, id string, opts *Options) (*Upload, e
 	s := &slot{area: a, id: id}
 	u, err := s.resume(ctx, o)
 	if err != nil {
-		return nil, errors.Join(err, s.letGo())
+		return nil, errors.Join(vfs.Reason(err), s.letGo())
 	}
 	return u, nil
 }
