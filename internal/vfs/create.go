@@ -65,6 +65,9 @@ func (v FS) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
 		return nil, syscall.EISDIR
 	case err == nil:
 		flag &^= os.O_CREATE
+		if v.sftpfs {
+			perm = info.Mode().Perm() // it gives the file this mode
+		}
 		return v.fsys.OpenFile(name, flag, perm)
 	case !errors.Is(err, fs.ErrNotExist) || flag&os.O_CREATE == 0:
 		return nil, v.missing(name, err)
@@ -81,6 +84,9 @@ func (v FS) create(name string, flag int, perm fs.FileMode) (afero.File, error) 
 	if !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) && !Unsupported(err) {
 		v.discard(name) // some make the file and then fail
 		return nil, err
+	}
+	if _, ok := v.fsys.(hardLinker); ok && errors.Is(err, fs.ErrExist) {
+		return nil, fs.ErrExist // another machine was faster
 	}
 	// The name was free and its parent there a moment ago, so this refusal is not
 	// about them: CacheOnReadFs has made the file itself, RegexpFs and object

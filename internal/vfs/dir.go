@@ -155,6 +155,11 @@ func (v FS) look(name string) (fs.FileInfo, error) {
 		info, _, err := l.LstatIfPossible(name)
 		return info, err
 	}
+	if l, ok := v.fsys.(interface {
+		Lstat(name string) (fs.FileInfo, error)
+	}); ok { // as sftpfs has it
+		return l.Lstat(name)
+	}
 	return v.fsys.Stat(name)
 }
 

@@ -23,6 +23,10 @@ type ground struct {
 	root *rootfs.Fs // of a rooted one: the root, if its owner holds it open
 	base string     // of a rooted one: the path below root, or else on the operating system
 	lock any        // the key of the lock that check and act share; nil means none is needed
+
+	// sftpfs is set of afero's own: it says that a file is synced and syncs nothing, and
+	// gives a file that it opens another mode.
+	sftpfs bool
 }
 
 // anyMemory is the lock of all that is memory and nothing else: two base paths
@@ -57,7 +61,17 @@ func look(fsys afero.Fs) ground {
 	case Veneer:
 		return look(f.Beneath(Sealed{}))
 	}
-	return ground{}
+	return ground{sftpfs: isSftpfs(fsys)}
+}
+
+// isSftpfs goes by the name of the type: its package is of another module, on which
+// this one does not depend.
+func isSftpfs(fsys afero.Fs) bool {
+	t := reflect.TypeOf(fsys)
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t != nil && t.PkgPath() == "github.com/spf13/afero/sftpfs"
 }
 
 // inner returns the Fs in the unexported field of that name, or nil where this

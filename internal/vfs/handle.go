@@ -41,6 +41,7 @@ func newHandle(v FS, f afero.File, name string, flag int) *handle {
 var (
 	errWhence   = errors.New("invalid whence")
 	errNegative = errors.New("negative offset")
+	errSftpfs   = &refusal{"sftpfs syncs nothing", errors.ErrUnsupported}
 	errAppend   = errors.New("invalid use of WriteAt on file opened with O_APPEND")
 )
 
@@ -297,13 +298,17 @@ func (h *handle) Truncate(size int64) error {
 	return h.fail("truncate", h.f.Truncate(size))
 }
 
-// Sync passes on what the Fs says: that it cannot sync a file is no success.
+// Sync passes on what the Fs says: that it cannot sync a file is no success. Nor is
+// what it says if it is known to do nothing.
 func (h *handle) Sync() error {
 	leave, err := h.enter("sync", noLimit)
 	if err != nil {
 		return err
 	}
 	defer leave()
+	if h.v.sftpfs {
+		return h.fail("sync", errSftpfs)
+	}
 	return h.fail("sync", h.f.Sync())
 }
 

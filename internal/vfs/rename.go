@@ -75,6 +75,11 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	if there != nil {
 		there = still(there, "")
 	}
+	if exclusive && from.Mode().IsRegular() {
+		if done, err := v.linkNew(old, name); done {
+			return err
+		}
+	}
 	err = v.fsys.Rename(old, name)
 	if err := v.moved(old, name, from, there, err); err != nil {
 		return err
@@ -84,6 +89,38 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 		_ = v.fsys.Chmod(dir, parent.Mode())
 	}
 	return nil
+}
+
+// A hardLinker is an Fs that no type here knows and that has hard links, such as one of
+// files on another machine: newname becomes another name of the file oldname, or the
+// error is fs.ErrExist, whoever else tries. It is the same promise that makes O_EXCL
+// exclusive, and who keeps the one is believed the other.
+type hardLinker interface {
+	LinkIfPossible(oldname, newname string) error
+}
+
+// linkNew renames a file to a name that must be free, by a link, and reports false
+// where that cannot be done.
+func (v FS) linkNew(old, name string) (done bool, err error) {
+	l, ok := v.fsys.(hardLinker)
+	if !ok {
+		return false, nil
+	}
+	err = l.LinkIfPossible(old, name)
+	switch {
+	case err == nil:
+	case errors.Is(err, fs.ErrExist):
+		return true, fs.ErrExist
+	case Unsupported(err), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EMLINK):
+		return false, nil
+	default:
+		return true, err
+	}
+	if err := v.gone(old, v.fsys.Remove(old)); err != nil {
+		_ = v.fsys.Remove(name) // it has two names: back to the one that is owned
+		return true, err
+	}
+	return true, nil
 }
 
 // moved reports what came of a rename of from onto there, if there was anything,
