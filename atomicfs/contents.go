@@ -96,10 +96,17 @@ func (c *contents) Truncate(size int64) error {
 
 func (c *contents) Sync() error { return c.wrote("sync", 0, c.h.Sync()) }
 
-// piece is how much of a reader that is no file is written at a time.
-const piece = 1 << 20
+// What a reader gives is written in pieces. Most are done with the first, for which
+// memory need not be found that a large file has a use for.
+const (
+	firstPiece = 32 << 10
+	piece      = 1 << 20
+)
 
-var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
+var (
+	firstPieces = sync.Pool{New: func() any { return new([firstPiece]byte) }}
+	pieces      = sync.Pool{New: func() any { return new([piece]byte) }}
+)
 
 // ReadFrom implements io.ReaderFrom.
 func (c *contents) ReadFrom(r io.Reader) (n int64, err error) {
@@ -108,24 +115,38 @@ func (c *contents) ReadFrom(r io.Reader) (n int64, err error) {
 			return c.copyFrom(r, g)
 		}
 	}
-	buf := pieces.Get().(*[piece]byte)
-	defer pieces.Put(buf)
-	for {
-		got, rerr := fill(r, buf[:])
-		if got > 0 {
-			put, err := c.Write(buf[:got])
-			n += int64(put)
-			if err != nil {
-				return n, err
-			}
+	first := firstPieces.Get().(*[firstPiece]byte)
+	n, err = c.writeFrom(r, first[:], 1)
+	firstPieces.Put(first)
+	if err == nil {
+		buf := pieces.Get().(*[piece]byte)
+		defer pieces.Put(buf)
+		var more int64
+		more, err = c.writeFrom(r, buf[:], math.MaxInt)
+		n += more
+	}
+	if err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+		err = nil
+	}
+	return n, err
+}
+
+// writeFrom writes at most so many pieces of r, each as long as buf but for the
+// last. It returns io.EOF, or what else ended it before that.
+func (c *contents) writeFrom(r io.Reader, buf []byte, times int) (n int64, err error) {
+	for ; times > 0 && err == nil; times-- {
+		var got int
+		got, err = fill(r, buf)
+		if got == 0 {
+			continue
 		}
-		if rerr == io.EOF { //nolint:errorlint // io.EOF is never wrapped
-			return n, nil
-		}
-		if rerr != nil {
-			return n, rerr
+		put, werr := c.Write(buf[:got])
+		n += int64(put)
+		if werr != nil {
+			return n, werr
 		}
 	}
+	return n, err
 }
 
 // fill reads until p is full, because some readers give a few bytes at a time.
