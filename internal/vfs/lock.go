@@ -7,7 +7,8 @@ import (
 )
 
 // locks are the locks in use, by key. One that nobody holds or awaits is not
-// kept. The mutex is over the map, and never held while a key is awaited.
+// kept. The mutex is over the map, and never held while a key is awaited: one that
+// hangs would hold up all.
 var locks = struct {
 	sync.Mutex
 	m map[any]*keyed
@@ -86,6 +87,7 @@ func acquire(key any) (release func()) {
 		k.Unlock()
 		locks.Lock()
 		defer locks.Unlock()
+		// The last one takes it off: the map would grow with every name that was used.
 		if k.users--; k.users == 0 {
 			delete(locks.m, key)
 		}

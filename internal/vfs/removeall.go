@@ -58,8 +58,7 @@ func (v FS) RemoveAll(name string) error {
 	return errors.Join(r.entry(level, filepath.Base(clean), info)...)
 }
 
-// A remover removes one tree of the operating system. It is used for one tree, by
-// one goroutine.
+// A remover removes one tree of the operating system, in one goroutine.
 type remover struct {
 	device uint64
 	known  bool
