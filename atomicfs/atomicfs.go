@@ -111,7 +111,8 @@ type Options struct {
 	NoFollow  bool        // replace a symbolic link itself, not the file that it leads to
 }
 
-// filled returns the options with the defaults put in.
+// filled returns the options with the defaults put in. The caller's are not
+// changed.
 func (o *Options) filled() Options {
 	var f Options
 	if o != nil {
@@ -163,6 +164,8 @@ type writer struct {
 	io.StringWriter
 }
 
+// write is WriteFunc for the functions of this package that write a whole file.
+// fn gets the contents themselves, which it must not keep.
 func write(fsys afero.Fs, name string, perm fs.FileMode, fn func(c *contents) error) error {
 	f, err := create(vfs.On(fsys), name, Options{Perm: perm}, true)
 	if err != nil {
@@ -171,7 +174,8 @@ func write(fsys afero.Fs, name string, perm fs.FileMode, fn func(c *contents) er
 	return f.finish(fn)
 }
 
-// finish commits the file once fn has written it.
+// finish commits the file once fn has written it. The file is closed when it
+// returns, in place or discarded; the errors of fn and of Close are joined.
 func (f *File) finish(fn func(c *contents) error) (err error) {
 	// Deferred and without recover: a panic and a Goexit pass through as they are.
 	defer func() {

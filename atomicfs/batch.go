@@ -70,9 +70,13 @@ func (b *Batch) WriteReader(name string, r io.Reader, perm fs.FileMode) (n int64
 	return n, err
 }
 
+// write makes the temporary and lets fn fill it. What fails is noted in the file
+// too, so that Commit says it again, and an earlier write of that name is given
+// up.
 func (b *Batch) write(name string, perm fs.FileMode, fn func(c *contents) error) error {
 	key, err := b.v.Clean("write", name)
 	if err != nil {
+		// A name that cannot be cleaned is still one that Commit must report.
 		key = name
 	}
 	w := &batched{name: name}
@@ -95,18 +99,20 @@ func (b *Batch) write(name string, perm fs.FileMode, fn func(c *contents) error)
 }
 
 // enter reports whether the batch takes another write, which must say when it is
-// done.
+// done. It says so by writes.Done, if it was taken.
 func (b *Batch) enter() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.spent {
+		// Under the lock, so that none is added once leave has begun to wait.
 		b.writes.Add(1)
 	}
 	return !b.spent
 }
 
 // leave makes the batch take no more writes, waits for those at work, and reports
-// whether it was the first to do so.
+// whether it was the first to do so. b.mu must not be held: the writes at work
+// need it to end.
 func (b *Batch) leave() bool {
 	b.mu.Lock()
 	first := !b.spent
@@ -116,7 +122,8 @@ func (b *Batch) leave() bool {
 	return first
 }
 
-// begin makes the temporary of w.
+// begin makes the temporary of w. It takes b.mu, under which the directories are
+// found and the handles counted.
 func (b *Batch) begin(w *batched, name string, perm fs.FileMode) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,13 +141,16 @@ func (b *Batch) begin(w *batched, name string, perm fs.FileMode) error {
 }
 
 // temporary makes that of w. Its handle stays open, and with it its own lock, if
-// the batch has not enough of them.
+// the batch has not enough of them. b.mu must be held. A handle that was counted
+// stays counted, whatever comes of it.
 func (b *Batch) temporary(w *batched, t *target) (err error) {
 	switch {
 	case b.open < maxOpenFiles:
 		w.kept = true
 		b.open++
 		w.pending, err = t.claimed()
+	// No descriptors and no locks there: only age and this process tell who is
+	// alive.
 	case !t.OnDisk():
 		w.pending, err = t.named(pattern)
 	case w.dir.lock != nil:
@@ -152,16 +162,20 @@ func (b *Batch) temporary(w *batched, t *target) (err error) {
 }
 
 // fill writes the contents of w, and closes its handle if it is not to be kept
-// open.
+// open. An error means that the temporary is not to be put in place; it is not
+// removed here.
 func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 	h := w.handle()
 	c := &contents{p: w.pending, h: h}
 	if err := fn(c); err != nil {
 		return err
 	}
+	// A write that failed counts, also if fn has passed over it.
 	if c.err != nil {
 		return c.err
 	}
+	// The disk begins while the next files are written, so that Commit has less
+	// to wait for.
 	if g, ok := h.OSFile(); ok && !w.o.NoSync {
 		vfs.StartWriteOut(g)
 	}
@@ -175,14 +189,18 @@ func (b *Batch) fill(w *batched, fn func(c *contents) error) error {
 		}
 		w.settled = true
 	}
+	// Noted first: a handle that failed to close is closed all the same.
 	w.closed = true
+	// Nothing of it stays open: on the disk it has no lock of its own, as its
+	// name says.
 	if err := w.file.CloseHandle(); err != nil {
 		return fail("write", w.name, err)
 	}
 	return nil
 }
 
-// take puts w into the batch, in the place of an earlier file of that name.
+// take puts w into the batch, in the place of an earlier file of that name. The
+// later by the order in which they end, not in which they began.
 func (b *Batch) take(key string, w *batched) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -205,24 +223,32 @@ func (b *Batch) Commit() error {
 	b.mu.Lock() // a Close waits
 	defer b.mu.Unlock()
 	files := slices.SortedFunc(maps.Values(b.files), func(a, b *batched) int { return cmp.Compare(a.seq, b.seq) })
+	// Whatever comes of them is settled here. A Close afterwards finds none.
 	b.files = nil
+	// Started together, so that the file system makes few commits for many files.
 	inParallel(files, func(w *batched) {
 		if !w.settled {
 			w.step((*pending).settle)
 		}
 	})
+	// One after another, in the order in which they were written: of two names of
+	// one file the later wins.
 	for _, w := range files {
 		w.step((*pending).rename)
 	}
+	// Each directory once, after all renames in it.
 	if !b.o.NoSync {
 		b.dirs.sync()
 	}
 	failed := map[string]error{}
+	// Only now is it known of each: the sync of its directory is the last thing
+	// that can fail.
 	for _, w := range files {
 		if err := w.outcome(); err != nil {
 			failed[w.name] = err
 		}
 	}
+	// After the outcomes: to remove a temporary takes its directory.
 	b.dirs.close()
 	if len(failed) > 0 {
 		return &BatchError{Failed: failed}
@@ -246,13 +272,15 @@ func (b *Batch) Close() error {
 		delete(b.files, key)
 	}
 	if len(errs) > 0 {
+		// The directories stay held, for the next attempt.
 		return errors.Join(errs...)
 	}
 	b.dirs.close()
 	return nil
 }
 
-// inParallel calls fn for each of list, a few at a time.
+// inParallel calls fn for each of list, a few at a time. It returns when all
+// have. fn must keep its errors itself.
 func inParallel[T any](list []T, fn func(T)) {
 	var g errgroup.Group
 	g.SetLimit(syncers)

@@ -9,7 +9,8 @@ import (
 	"github.com/tempkit/tempkit/internal/vfs"
 )
 
-// batchDirs are the directories in which a batch writes.
+// batchDirs are the directories in which a batch writes. It is not safe for
+// concurrent use: until Commit the lock of the batch is over it.
 type batchDirs struct {
 	v      vfs.FS
 	byPath map[string]*batchDir
@@ -33,10 +34,13 @@ type batchDir struct {
 // have; past that none, and a sweep of another process goes by age there.
 const maxHeldDirs = 16
 
+// maxLockedDirs is how many may have a lock. A quarter leaves descriptors for the
+// rest of the process.
 func maxLockedDirs() int { return vfs.MaxOpen() / 4 }
 
 // find returns the target of the clean name, and its directory. The target's
-// place needs no closing.
+// place needs no closing. Missing directories are made. A file that may not be
+// replaced is an error too.
 func (b *batchDirs) find(clean, name string, o Options) (*batchDir, *target, error) {
 	d, err := b.of(clean, o)
 	if err != nil {
@@ -46,6 +50,8 @@ func (b *batchDirs) find(clean, name string, o Options) (*batchDir, *target, err
 	if d.at != nil {
 		t.Place = d.at.Beside(filepath.Base(clean))
 	} else {
+		// It holds nothing. Whether the path leads to the same directory is asked
+		// when it matters, by place.
 		t.Place = &vfs.Place{FS: d.v, Name: clean, User: clean}
 	}
 	info, err := t.Lstat()
@@ -62,6 +68,7 @@ func (b *batchDirs) behind(link *target) (*batchDir, *target, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// It owns the place from here on, and has closed it if it fails.
 	d, err := b.hold(t.Place, true)
 	if err != nil {
 		return nil, nil, err
@@ -70,7 +77,9 @@ func (b *batchDirs) behind(link *target) (*batchDir, *target, error) {
 	return d, t, nil
 }
 
-// of returns the directory of the clean name.
+// of returns the directory of the clean name. It is found once for each path; the
+// same directory by another path is the same batchDir where the system can tell,
+// as long as it is held.
 func (b *batchDirs) of(clean string, o Options) (*batchDir, error) {
 	path := filepath.Dir(clean)
 	if d := b.byPath[path]; d != nil {
@@ -84,6 +93,8 @@ func (b *batchDirs) of(clean string, o Options) (*batchDir, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Only then: one that is held goes by its handle, whatever the path leads to
+	// later.
 	if d.at == nil {
 		d.path = path
 	}
@@ -95,7 +106,7 @@ func (b *batchDirs) of(clean string, o Options) (*batchDir, error) {
 }
 
 // hold returns the directory of the place at. It becomes a held one if keep is
-// set; else at is closed.
+// set; else at is closed. It owns at, also when it fails.
 func (b *batchDirs) hold(at *vfs.Place, keep bool) (*batchDir, error) {
 	d := &batchDir{v: b.v, at: at}
 	if !at.OnDisk() { // nothing is held open there, and a path is all that there is
@@ -107,6 +118,7 @@ func (b *batchDirs) hold(at *vfs.Place, keep bool) (*batchDir, error) {
 		_ = at.Close()
 		return nil, err
 	}
+	// A directory by two paths, or through a link: synced once, and locked once.
 	for _, other := range b.held {
 		if os.SameFile(other.info, d.info) {
 			return other, at.Close()
@@ -114,6 +126,7 @@ func (b *batchDirs) hold(at *vfs.Place, keep bool) (*batchDir, error) {
 	}
 	b.all = append(b.all, d)
 	if b.locked < maxLockedDirs() {
+		// Without it the files in it that are not kept open go by age.
 		if d.lock, err = lockAmongOthers(at); err == nil {
 			b.locked++
 		}
@@ -129,7 +142,9 @@ func (b *batchDirs) hold(at *vfs.Place, keep bool) (*batchDir, error) {
 // errMoved says that a directory that was not held is another one by now.
 var errMoved = errors.New("its directory was moved or replaced meanwhile")
 
-// place returns the place of that name in the directory. It must be closed.
+// place returns the place of that name in the directory. It must be closed. The
+// error is errMoved where a path leads to another directory by now: to rename
+// there would miss the target, or hit somebody else's.
 func (d *batchDir) place(base string) (*vfs.Place, error) {
 	if d.at != nil {
 		return d.at.Beside(base), nil
@@ -149,7 +164,8 @@ func (d *batchDir) place(base string) (*vfs.Place, error) {
 	return p, nil
 }
 
-// sync makes the entries of all directories durable.
+// sync makes the entries of all directories durable. What failed is in the err of
+// each, and of no other; it is not tried again.
 func (b *batchDirs) sync() {
 	inParallel(b.all, func(d *batchDir) {
 		at, err := d.place(pattern) // whatever its name
@@ -161,7 +177,9 @@ func (b *batchDirs) sync() {
 	})
 }
 
-// close lets go of the directories, which were only read.
+// close lets go of the directories, which were only read. With them go their
+// locks: what temporaries are left are litter from then on. A second close does
+// nothing.
 func (b *batchDirs) close() {
 	for _, d := range b.all {
 		if d.lock != nil {

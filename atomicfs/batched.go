@@ -4,7 +4,8 @@ import (
 	"errors"
 )
 
-// A batched is one file of a batch: on its way, or failed.
+// A batched is one file of a batch: on its way, or failed. Its pending is nil if
+// none could be begun. It is used by one goroutine at a time.
 type batched struct {
 	*pending
 	name    string // as the caller wrote it
@@ -16,7 +17,8 @@ type batched struct {
 	err     error
 }
 
-// step takes w one step further, unless it has failed before.
+// step takes w one step further, unless it has failed before. Its place is new
+// for each step, because not every directory is held in between.
 func (w *batched) step(do func(p *pending) error) {
 	if w.err != nil {
 		return
@@ -25,6 +27,7 @@ func (w *batched) step(do func(p *pending) error) {
 	if err == nil {
 		w.Place = place
 		err = do(w.pending)
+		// Of a held directory this does nothing.
 		err = errors.Join(err, place.Close())
 	}
 	if err != nil {
@@ -32,7 +35,9 @@ func (w *batched) step(do func(p *pending) error) {
 	}
 }
 
-// outcome returns what became of w at the end.
+// outcome returns what became of w at the end. nil means that it is in place and
+// durable, unless that was not asked for. One that failed has no temporary any
+// more, or its error says so.
 func (w *batched) outcome() error {
 	if w.err == nil && w.dir.err != nil {
 		return fail("commit", w.name, notDurable(w.dir.err))
@@ -47,7 +52,8 @@ func (w *batched) outcome() error {
 	return w.err
 }
 
-// drop removes the temporary of w, if it has one.
+// drop removes the temporary of w, if it has one. A second drop does nothing. It
+// may be tried again if it fails.
 func (w *batched) drop() error {
 	if w.pending == nil {
 		return nil

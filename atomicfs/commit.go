@@ -27,6 +27,7 @@ func CommitFile(f *tmpfs.File, name string, opts *Options) error {
 	if opts != nil {
 		o = *opts
 	}
+	// Before anything is touched: what has that name now may be somebody else's.
 	if spent(f) {
 		return fail("commit", name, fs.ErrClosed)
 	}
@@ -42,7 +43,8 @@ func CommitFile(f *tmpfs.File, name string, opts *Options) error {
 }
 
 // spent reports whether f has been kept, committed or closed, so that its name
-// may be somebody else's by now.
+// may be somebody else's by now. It changes nothing: a file that is owned stays
+// as it is.
 func spent(f *tmpfs.File) bool {
 	if _, err := f.Stat(); !errors.Is(err, fs.ErrClosed) {
 		return false
@@ -56,12 +58,16 @@ func spent(f *tmpfs.File) bool {
 	return errors.Is(f.KeepAt(at, true), fs.ErrClosed)
 }
 
-// adopt is put for a file that was made for something else.
+// adopt is put for a file that was made for something else. When it fails without
+// ErrNotDurable, the file is the caller's as before, with its mode as far as that
+// could be given back.
 func (p *pending) adopt() error {
 	if p.file.Name() == "" && p.handle().Name() != "" {
 		return errors.ErrUnsupported // it had a name once, and cannot have one again
 	}
 	_, err := p.handle().Stat()
+	// tmpfs lets a handle be closed and the file be kept: it is opened anew for
+	// its mode and its sync.
 	p.closed = errors.Is(err, fs.ErrClosed)
 	h, err := p.open()
 	if err != nil {
@@ -89,7 +95,8 @@ func (p *pending) adopt() error {
 	return err
 }
 
-// chooseMode sets the options to the mode that a new file is to have.
+// chooseMode sets the options to the mode that a new file is to have. was is the
+// file as it is.
 func (p *pending) chooseMode(was fs.FileInfo) error {
 	if p.o.Perm == 0 {
 		p.o.Perm = was.Mode().Perm()
@@ -103,6 +110,8 @@ func (p *pending) chooseMode(was fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
+	// syscall.Umask reads by setting, for all goroutines, and does not tell of a
+	// default access control list.
 	info, err := probe.Stat()
 	if err = errors.Join(err, probe.Close()); err != nil {
 		return err

@@ -27,6 +27,7 @@ type contents struct {
 }
 
 // fail returns err under the name of the target. A read's io.EOF stays as it is.
+// nil stays nil.
 func (c *contents) fail(op string, err error) error {
 	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
 		return err
@@ -34,7 +35,9 @@ func (c *contents) fail(op string, err error) error {
 	return fail(op, c.p.name, err)
 }
 
-// wrote notes what came of a write of n bytes.
+// wrote notes what came of a write of n bytes. It returns the error under the
+// name of the target. What fails after Commit or Close has been called is no
+// failure of the file.
 func (c *contents) wrote(op string, n int64, err error) error {
 	err = c.fail(op, err)
 	c.mu.Lock()
@@ -47,6 +50,7 @@ func (c *contents) wrote(op string, n int64, err error) error {
 	}
 	if c.idle += n; c.idle >= writeOut {
 		c.idle = 0
+		// Not once it is done: the handle is closed then, or about to be.
 		if g, ok := c.h.OSFile(); ok && !c.p.o.NoSync && !c.done {
 			vfs.StartWriteOut(g)
 		}
@@ -58,6 +62,7 @@ func (c *contents) wrote(op string, n int64, err error) error {
 // them, so that the sync at the end has less to wait for.
 const writeOut = 8 << 20
 
+// Name is that of the target, as the caller wrote it.
 func (c *contents) Name() string { return c.p.name }
 
 func (c *contents) Read(p []byte) (int, error) {
@@ -75,6 +80,8 @@ func (c *contents) Seek(offset int64, whence int) (int64, error) {
 	return pos, c.fail("seek", err)
 }
 
+// Write, WriteString and WriteAt go to the temporary. The first that fails
+// decides the fate of the file, whatever is written afterwards.
 func (c *contents) Write(p []byte) (int, error) {
 	n, err := c.h.Write(p)
 	return n, c.wrote("write", int64(n), err)
@@ -90,10 +97,14 @@ func (c *contents) WriteAt(p []byte, off int64) (int, error) {
 	return n, c.wrote("write", int64(n), err)
 }
 
+// Truncate counts as a write: one that failed makes Commit fail.
 func (c *contents) Truncate(size int64) error {
 	return c.wrote("truncate", 0, c.h.Truncate(size))
 }
 
+// Sync waits until what was written is on the disk, still under the temporary
+// name. One that failed makes Commit fail: the system may have dropped the pages,
+// and would say nil next time.
 func (c *contents) Sync() error { return c.wrote("sync", 0, c.h.Sync()) }
 
 // What a reader gives is written in pieces. Most are done with the first, for which
@@ -103,12 +114,13 @@ const (
 	piece      = 1 << 20
 )
 
+// The buffers of ReadFrom are used again by a program that writes many files.
 var (
 	firstPieces = sync.Pool{New: func() any { return new([firstPiece]byte) }}
 	pieces      = sync.Pool{New: func() any { return new([piece]byte) }}
 )
 
-// ReadFrom implements io.ReaderFrom.
+// ReadFrom implements io.ReaderFrom. It returns how many bytes were written.
 func (c *contents) ReadFrom(r io.Reader) (n int64, err error) {
 	if g := osFile(r); g != nil {
 		if to, ok := c.h.OSFile(); ok && vfs.KernelCopies(to, g) {
@@ -151,7 +163,7 @@ func (c *contents) writeFrom(r io.Reader, buf []byte, times int) (n int64, err e
 
 // fill reads until p is full, because some readers give a few bytes at a time.
 // Unlike io.ReadFull it returns the error of r as it is: an r that was cut short
-// says io.ErrUnexpectedEOF.
+// says io.ErrUnexpectedEOF. It returns how many were read, also with an error.
 func fill(r io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var m int
@@ -162,7 +174,8 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 }
 
 // osFile returns the file of the operating system that r reads from, which the
-// kernel can copy, or nil.
+// kernel can copy, or nil. What reads ahead, such as a bufio.Reader, is none:
+// what it holds would be missed.
 func osFile(r io.Reader) *os.File {
 	if l, ok := r.(*io.LimitedReader); ok {
 		r = l.R
@@ -180,7 +193,9 @@ func osFile(r io.Reader) *os.File {
 }
 
 // copyFrom copies g, as far as r goes, in steps between which the disk is told to
-// begin, or in one where the disk is not waited for.
+// begin, or in one where the disk is not waited for. n is what was written. An
+// error counts as one of the file, whichever of the two it is of: the copy does
+// not tell.
 func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
 	limit, limited := r.(*io.LimitedReader)
 	for {
@@ -193,6 +208,8 @@ func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
 		}
 		m, err := c.h.ReadFrom(&io.LimitedReader{R: g, N: step})
 		n += m
+		// Counted down as io.LimitedReader does it itself: the caller may look at
+		// what is left of r.
 		if limited {
 			limit.N -= m
 		}
@@ -208,6 +225,8 @@ func (c *contents) Stat() (fs.FileInfo, error) {
 	if err != nil {
 		return nil, c.fail("stat", err)
 	}
+	// The mode is given to the temporary when it is put in place; until then it
+	// may have less.
 	will := willBe{info, filepath.Base(c.p.name), info.Mode()}
 	if c.p.keepsMode() {
 		will.mode = c.p.old.Mode().Perm()
@@ -215,6 +234,8 @@ func (c *contents) Stat() (fs.FileInfo, error) {
 	return will, nil
 }
 
+// A willBe is the FileInfo of the temporary, with the name and the mode of the
+// target.
 type willBe struct {
 	fs.FileInfo
 	name string
@@ -224,6 +245,7 @@ type willBe struct {
 func (w willBe) Name() string      { return w.name }
 func (w willBe) Mode() fs.FileMode { return w.mode }
 
+// Readdir and Readdirnames fail: a temporary is no directory.
 func (c *contents) Readdir(n int) ([]fs.FileInfo, error) {
 	list, err := c.h.Readdir(n)
 	return list, c.fail("readdir", err)

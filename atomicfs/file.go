@@ -31,6 +31,8 @@ func Create(fsys afero.Fs, name string, opts *Options) (*File, error) {
 	return create(vfs.On(fsys), name, opts.filled(), true)
 }
 
+// create is Create with options that were filled. If parents is set, missing ones
+// are made.
 func create(v vfs.FS, name string, o Options, parents bool) (*File, error) {
 	t, err := find(v, name, o, parents)
 	if err != nil {
@@ -91,6 +93,7 @@ func (c *contents) commit() error {
 	if c.done {
 		return fail("commit", c.p.name, fs.ErrClosed)
 	}
+	// Whatever comes of it: a File is committed once.
 	c.done = true
 	err := c.err
 	if err == nil {
@@ -117,7 +120,9 @@ func (c *contents) Close() error {
 	return c.discard()
 }
 
-// discard removes the temporary, unless it is in place or removed already.
+// discard removes the temporary, unless it is in place or removed already. c.mu
+// must be held. When it fails the temporary is there still, and it may be called
+// again.
 func (c *contents) discard() error {
 	if c.gone {
 		return nil

@@ -13,7 +13,8 @@ import (
 	"github.com/tempkit/tempkit/tmpfs"
 )
 
-// A pending is a temporary on its way to its target.
+// A pending is a temporary on its way to its target. Its file is to be renamed or
+// discarded by whoever has it; the target is closed apart.
 type pending struct {
 	*target
 	file   *tmpfs.File
@@ -37,7 +38,8 @@ var alive struct {
 	names sync.Map // base names: their 128 random bits are unique whatever the Fs
 }
 
-// begin makes the temporary beside the target.
+// begin makes the temporary beside the target. The target is not closed if it
+// fails.
 func (t *target) begin() (*pending, error) {
 	// A file that never had a name leaves nothing if its writer is killed.
 	if f := t.unnamed(); f != nil {
@@ -47,7 +49,7 @@ func (t *target) begin() (*pending, error) {
 }
 
 // claimed returns a temporary with a name, under its own lock where there are
-// locks.
+// locks. The error is errSwept where sweeps have taken each one.
 func (t *target) claimed() (*pending, error) {
 	const tries = 3
 	for range tries {
@@ -58,6 +60,7 @@ func (t *target) claimed() (*pending, error) {
 	// Sweeps that never rest came between the making and the locking each time.
 	// With the directory's lock they keep away.
 	dir, err := lockAmongOthers(t.Place)
+	// Without the lock it is tried all the same: the sweeps may have ended.
 	if err == nil {
 		defer func() { _ = dir.Close() }()
 	}
@@ -69,10 +72,12 @@ func (t *target) claimed() (*pending, error) {
 	return nil, errSwept
 }
 
+// errSwept is the error of a writer that never got to lock what it had made.
 var errSwept = errors.New("others keep removing the temporary file")
 
 // lockAmongOthers returns the directory of the place, locked so that a sweep can
-// not have it for itself.
+// not have it for itself. The caller closes it, and with it goes the lock. The
+// error is not nil where there are no such locks.
 func lockAmongOthers(at *vfs.Place) (*vfs.File, error) {
 	dir, err := at.Open(at.Dir())
 	if err != nil {
@@ -94,6 +99,8 @@ func lockAmongOthers(at *vfs.Place) (*vfs.File, error) {
 	return nil, errors.Join(err, dir.Close(), os.ErrDeadlineExceeded)
 }
 
+// options are those of a temporary beside the target, with no more rights than
+// the target will have.
 func (t *target) options(pattern string) *tmpfs.Options {
 	return &tmpfs.Options{Dir: t.Dir(), Pattern: pattern, Perm: t.perm()}
 }
@@ -118,9 +125,12 @@ func (t *target) unnamed() *tmpfs.File {
 	return f
 }
 
-// named returns a file with a name, which is noted.
+// named returns a file with a name, which is noted. It is under no lock of its
+// own.
 func (t *target) named(pattern string) (*pending, error) {
 	if t.InMemory() {
+		// A Sweep of this process must not come between the making and the
+		// noting: in memory it takes whatever is not noted.
 		alive.RLock()
 		defer alive.RUnlock()
 	}
@@ -133,7 +143,8 @@ func (t *target) named(pattern string) (*pending, error) {
 }
 
 // claim is named, and locks the file, so that other processes see that its writer
-// lives. It returns nil if a sweep took the file before it was locked.
+// lives. It returns nil if a sweep took the file before it was locked. What it
+// does not return it has removed, or says why not.
 func (t *target) claim(pattern string) (*pending, error) {
 	p, err := t.named(pattern)
 	if err != nil || !t.OnDisk() {
@@ -144,6 +155,8 @@ func (t *target) claim(pattern string) (*pending, error) {
 		return p, nil // without locks a sweep goes by age
 	}
 	if ok {
+		// The lock may be that of a file which a sweep has removed a moment
+		// before: it is of use only if the name is still there.
 		if _, err = t.FS.Lstat(p.file.Name()); err == nil {
 			return p, nil
 		}
@@ -154,7 +167,9 @@ func (t *target) claim(pattern string) (*pending, error) {
 // handle returns the file as vfs has it, by which its mode and owner are set.
 func (p *pending) handle() *vfs.File { return p.file.File.(*vfs.File) }
 
-// put gives the contents their name. The order of its steps is a promise.
+// put gives the contents their name. The order of its steps is a promise. When it
+// fails without ErrNotDurable, the target is as it was and the temporary is there
+// still.
 func (p *pending) put() error {
 	if err := p.settle(); err != nil {
 		return err
@@ -166,8 +181,10 @@ func (p *pending) put() error {
 }
 
 // settle gives the file what it is to have but its name: owner, mode, and its
-// contents on the disk.
+// contents on the disk. An error of the sync is final. A handle that was opened
+// for it is closed again.
 func (p *pending) settle() error {
+	// What may not be replaced is refused before the disk is waited for.
 	if err := p.look(); err != nil {
 		return err
 	}
@@ -188,13 +205,16 @@ func (p *pending) settle() error {
 	return err
 }
 
-// open returns the handle, or another one if that is closed.
+// open returns the handle, or another one if that is closed. The caller closes
+// that one.
 func (p *pending) open() (*vfs.File, error) {
 	if !p.closed {
 		return p.handle(), nil
 	}
 	v := vfs.On(p.file.Fs())
 	h, err := v.Open(p.file.Name())
+	// A file that its owner may write and not read. Either handle will do for a
+	// sync.
 	if errors.Is(err, fs.ErrPermission) {
 		h, err = v.OpenFile(p.file.Name(), os.O_WRONLY, 0)
 	}
@@ -202,7 +222,8 @@ func (p *pending) open() (*vfs.File, error) {
 }
 
 // rename is the moment at which readers see the new contents. After it nothing
-// touches the target by its name.
+// touches the target by its name. When it fails the target is as it was. It is
+// not durable before the directory is synced.
 func (p *pending) rename() error {
 	if err := p.look(); err != nil { // again, because the disk took its time
 		return err
@@ -222,6 +243,7 @@ func (p *pending) rename() error {
 }
 
 // notDurable returns the error of syncing the directory that holds new contents.
+// nil stays nil. The error matches ErrNotDurable and its cause.
 func notDurable(err error) error {
 	if err == nil {
 		return nil
@@ -229,7 +251,9 @@ func notDurable(err error) error {
 	return fmt.Errorf("%w: %w", ErrNotDurable, vfs.Reason(err))
 }
 
-// release says that the temporary has no writer any more.
+// release says that the temporary has no writer any more. After the rename or the
+// removal, never before: a sweep of any process takes a temporary that has no
+// writer.
 func (p *pending) release(temporary string) {
 	p.handle().Unlock()
 	alive.names.Delete(filepath.Base(temporary))

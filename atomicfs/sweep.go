@@ -74,6 +74,8 @@ type sweep struct {
 	old    time.Time  // what is older may go where nothing tells whether its writer lives
 }
 
+// newSweep holds the directory dir. It must be closed. The error is
+// fs.ErrNotExist if there is no such directory.
 func newSweep(v vfs.FS, dir string, old time.Time) (*sweep, error) {
 	clean, err := v.Clean("sweep", dir)
 	if err != nil {
@@ -99,9 +101,11 @@ func (s *sweep) close() {
 }
 
 // entry removes the file of that name if it is abandoned, and reports whether it
-// did.
+// did. One that has gone meanwhile is no error.
 func (s *sweep) entry(name string) (bool, error) {
 	if s.at.InMemory() {
+		// From the look to the removal no writer in memory makes a file, or notes
+		// its name.
 		alive.Lock()
 		defer alive.Unlock()
 	}
@@ -123,7 +127,8 @@ func (s *sweep) entry(name string) (bool, error) {
 	return false, nil
 }
 
-// onDisk is entry for a file of the operating system.
+// onDisk is entry for a file of the operating system. at is a regular file of
+// this user, as info saw it.
 func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	aged := info.ModTime().Before(s.old)
 	certain := vfs.OpenRenames && !strings.HasSuffix(at.Name, byAge) // elsewhere writers take no locks
@@ -148,6 +153,7 @@ func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	}
 	defer func() { _ = f.Close() }() // gives back its lock, after the removal
 	own, err := f.Stat()
+	// Something else has the name by now: it is looked at by the next sweep.
 	if err != nil || !os.SameFile(own, info) {
 		return false, err
 	}
@@ -163,13 +169,15 @@ func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	if !certain && !aged {
 		return false, nil
 	}
+	// Windows removes no file that is open, by this process either.
 	if !vfs.OpenRenames {
 		_ = f.Close()
 	}
 	return remove(at)
 }
 
-// lockedBy calls lock with the file of the operating system beneath f.
+// lockedBy calls lock with the file of the operating system beneath f. The error
+// is errors.ErrUnsupported where there is none.
 func lockedBy(f *vfs.File, lock func(*os.File) (bool, error)) (bool, error) {
 	if f == nil {
 		return false, errors.ErrUnsupported
@@ -181,12 +189,16 @@ func lockedBy(f *vfs.File, lock func(*os.File) (bool, error)) (bool, error) {
 	return lock(g)
 }
 
+// unlock gives back what lockedBy took of the directory, which stays open for the
+// next entry.
 func unlock(dir *vfs.File) {
 	if g, ok := dir.OSFile(); ok {
 		vfs.UnlockDir(g)
 	}
 }
 
+// remove reports whether it was this sweep that removed the file. One that is
+// gone is no error.
 func remove(at *vfs.Place) (bool, error) {
 	err := at.Remove(at.Name)
 	return err == nil, unlessGone(err)

@@ -11,7 +11,8 @@ import (
 )
 
 // A target is what a name leads to: a place whose directory is held, and the
-// regular file that is there to be replaced.
+// regular file that is there to be replaced. Close lets go of the directory;
+// whoever has found the target closes it.
 type target struct {
 	*vfs.Place
 	o    Options     // with the defaults put in: a Perm of 0 is a mode of 0
@@ -29,7 +30,7 @@ func (r refusal) Is(target error) bool { return target == fs.ErrInvalid }
 const errIrregular = refusal("not a regular file")
 
 // find returns the target name. If parents is set, missing parents are made, and
-// made durable.
+// made durable. The error names what the caller wrote.
 func find(v vfs.FS, name string, o Options, parents bool) (*target, error) {
 	// Most names are no links: to look first saves a look.
 	t, err := findAt(v, name, o, false, parents)
@@ -45,6 +46,8 @@ func find(v vfs.FS, name string, o Options, parents bool) (*target, error) {
 // errIsLink says that a link is to be followed.
 var errIsLink = errors.New("is a link")
 
+// findAt is find with a link followed or not. The error is errIsLink for one that
+// is to be followed and was not; nothing is held when it fails.
 func findAt(v vfs.FS, name string, o Options, follow, parents bool) (*target, error) {
 	p, err := pin(v, name, o, follow, parents)
 	if err != nil {
@@ -52,6 +55,8 @@ func findAt(v vfs.FS, name string, o Options, follow, parents bool) (*target, er
 	}
 	t := &target{Place: p, o: o, name: name}
 	info, err := t.Lstat()
+	// With follow set a link here was put there since it was followed: a rename
+	// replaces it.
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 && o.follows() && !follow {
 		err = errIsLink
 	} else {
@@ -65,15 +70,19 @@ func findAt(v vfs.FS, name string, o Options, follow, parents bool) (*target, er
 }
 
 // follows reports whether a link in the place of the file leads on. As O_EXCL has
-// it, a link is something that exists, wherever it leads.
+// it, a link is something that exists, wherever it leads. With NoReplace a
+// dangling link is in the way too.
 func (o Options) follows() bool { return !o.NoFollow && !o.NoReplace }
 
+// pin holds the place name. Parents are made only once they have been missed,
+// because most are there. It must be closed.
 func pin(v vfs.FS, name string, o Options, follow, parents bool) (*vfs.Place, error) {
 	p, err := v.Pin(name, follow)
 	if errors.Is(err, fs.ErrNotExist) && parents {
 		if err := makeParents(v, name, o); err != nil {
 			return nil, err
 		}
+		// Once: parents that vanish again are somebody else's doing.
 		return v.Pin(name, follow)
 	}
 	return p, err
@@ -81,6 +90,7 @@ func pin(v vfs.FS, name string, o Options, follow, parents bool) (*vfs.Place, er
 
 // makeParents makes the directories that lead to name. If they cannot be made
 // durable none is left, so that the next attempt does not take them for durable.
+// One that exists already is taken for durable.
 func makeParents(v vfs.FS, name string, o Options) error {
 	clean, err := v.Clean("create", name)
 	if err != nil {
@@ -90,15 +100,18 @@ func makeParents(v vfs.FS, name string, o Options) error {
 	for i := 0; i < len(made) && err == nil && !o.NoSync; i++ {
 		err = v.SyncDir(filepath.Dir(made[i]))
 	}
+	// The innermost first: only the last that was made can be empty.
 	for i := len(made) - 1; i >= 0 && err != nil; i-- {
 		_ = v.Remove(made[i]) // one that somebody else uses by now refuses
 	}
 	return err
 }
 
-// look sees what is at the place now, and refuses what may not be replaced.
+// look sees what is at the place now, and refuses what may not be replaced. nil
+// means that the temporary may be put there, now.
 func (t *target) look() error { return t.saw(t.Lstat()) }
 
+// saw notes what was seen, info or err, which is that of an Lstat.
 func (t *target) saw(info fs.FileInfo, err error) error {
 	t.free = errors.Is(err, fs.ErrNotExist)
 	switch {
@@ -135,18 +148,22 @@ func (t *target) perm() fs.FileMode {
 		if owner, group, others := mode>>6, mode>>3&7, mode&7; group == others && owner&others == others {
 			return mode // whoever it belongs to until it is dressed, nobody may do more than in the end
 		}
+		// The group and the others may be other people until the owner is set.
 		return mode & 0o600
 	}
 	return t.o.Perm.Perm() // less the umask and what else the system takes away by itself
 }
 
 // dress gives the file the owner, then the mode, that it is to have; changing the
-// owner may clear bits of the mode.
+// owner may clear bits of the mode. It is done to the temporary, before the sync,
+// and never to the target by its name.
 func (t *target) dress(h *vfs.File) error {
 	mode, exact := t.o.Perm.Perm(), t.o.ExactPerm || t.o.Perm.Perm() == 0
 	if t.keepsMode() {
 		mode, exact = t.old.Mode().Perm(), true
 	}
+	// What took bits of its mode away when it was made, the umask or an access
+	// control list, is to have its way.
 	if t.old == nil && !exact {
 		return nil // it was made with what it is to have
 	}
@@ -166,13 +183,16 @@ func (t *target) dress(h *vfs.File) error {
 }
 
 // own gives the file the owner and the group of old, or the group alone, as far
-// as this process may.
+// as this process may. That it may not is no error. Neither is it that the Fs has
+// no owners.
 func own(h *vfs.File, old, now fs.FileInfo) error {
 	uid, gid, ok := vfs.Owner(old)
 	nowUID, nowGID, _ := vfs.Owner(now)
 	if !ok || uid == nowUID && gid == nowGID {
 		return nil
 	}
+	// root alone may give a file away; its group anybody may change to one that
+	// he is in.
 	err := h.Chown(uid, gid)
 	if mayNot(err) && gid != nowGID {
 		err = h.Chown(-1, gid)
@@ -195,6 +215,7 @@ func fail(op, name string, err error) error {
 }
 
 // reason returns what went wrong without the path, which may be the temporary's.
+// Of several the texts are joined in one line, and errors.Is finds each.
 func reason(err error) error {
 	err = vfs.Reason(err)
 	joined, ok := err.(interface{ Unwrap() []error })

@@ -33,6 +33,7 @@ func Update(fsys afero.Fs, name string, perm fs.FileMode, fn func(old []byte) ([
 		return fail("update", name, err)
 	}
 	inTurn.Lock()
+	// Also if fn panics, or nobody would ever update the file again.
 	defer inTurn.leave()
 	old, err := t.read()
 	if err != nil {
@@ -42,11 +43,15 @@ func Update(fsys afero.Fs, name string, perm fs.FileMode, fn func(old []byte) ([
 	return t.update(old, fn)
 }
 
+// update replaces what the target holds, old, by fn of it. The turn must be held.
+// It closes the target.
 func (t *target) update(old []byte, fn func([]byte) ([]byte, error)) error {
 	f, err := t.create()
 	if err != nil {
 		return err
 	}
+	// fn is called with the temporary made, so that what cannot be written is
+	// known before.
 	return f.finish(func(c *contents) error {
 		data, err := fn(old)
 		if err == nil {
@@ -56,7 +61,9 @@ func (t *target) update(old []byte, fn func([]byte) ([]byte, error)) error {
 	})
 }
 
-// read returns the contents of the target, nil if it does not exist.
+// read returns the contents of the target, nil if it does not exist. The turn
+// must be held. The target is looked at anew, because another Update may have
+// replaced it while this one waited.
 func (t *target) read() ([]byte, error) {
 	if err := t.look(); err != nil {
 		return nil, err
@@ -105,6 +112,7 @@ func (t *target) turn() (*turn, error) {
 			mine = other
 		}
 	}
+	// It is not on the list yet, then: one that is has a user.
 	if mine.users == 0 {
 		turns.list = append(turns.list, mine)
 	}
@@ -112,6 +120,8 @@ func (t *target) turn() (*turn, error) {
 	return mine, nil
 }
 
+// is reports whether both are of one file. A directory of the system is compared
+// as a file, so that links and base paths on the way make no difference.
 func (t *turn) is(other *turn) bool {
 	if t.name != other.name || (t.dir == nil) != (other.dir == nil) {
 		return false
@@ -122,11 +132,14 @@ func (t *turn) is(other *turn) bool {
 	return sameFs(t.fsys, other.fsys)
 }
 
-// sameFs reports whether a and b are one Fs, as far as they can be compared.
+// sameFs reports whether a and b are one Fs, as far as they can be compared. Two
+// that cannot be compared count as two.
 func sameFs(a, b afero.Fs) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
+// leave gives the turn to the next. Without users it is forgotten, so that the
+// list does not grow with the files that were ever updated.
 func (t *turn) leave() {
 	t.Unlock()
 	turns.Lock()

@@ -20,10 +20,13 @@ type File struct {
 	held       *os.File // the lock of Lock, apart from the handle
 }
 
-// wrap returns f, which v opened as name, as a File.
+// wrap returns f, which v opened as name, as a File. The File owns f. flag is
+// what the caller asked for, O_APPEND included.
 func (v FS) wrap(f afero.File, name string, flag int) *File {
 	switch f.(type) {
 	case *os.File, *rootfs.File:
+		// An *os.File that an unknown Fs gives out needs the handle all the same:
+		// it was opened without O_APPEND, which the handle is to do.
 		if v.OnDisk() {
 			return &File{File: f, name: name, fsys: v}
 		}
@@ -32,14 +35,18 @@ func (v FS) wrap(f afero.File, name string, flag int) *File {
 }
 
 // Name returns the clean name that the file was opened by, or "" if it has none.
+// It does not follow a rename.
 func (f *File) Name() string { return f.name }
 
-// OSFile returns the *os.File beneath f, if there is one.
+// OSFile returns the *os.File beneath f, if there is one. It stays f's to close,
+// and shares its offset.
 func (f *File) OSFile() (*os.File, bool) { return OSFile(f.File) }
 
 // OSFile returns the *os.File beneath f, if there is one and nothing unknown is
-// in between: a fault injector or a meter stays in the way.
+// in between: a fault injector or a meter stays in the way. A union has two files
+// beneath, of which neither is the file.
 func OSFile(f afero.File) (*os.File, bool) {
+	// Nested as deep as base paths are.
 	for {
 		switch v := f.(type) {
 		case *os.File:
@@ -58,16 +65,20 @@ func OSFile(f afero.File) (*os.File, bool) {
 	}
 }
 
-// Chmod gives the file exactly that mode, by its handle where there is one.
+// Chmod gives the file exactly that mode, by its handle where there is one. The
+// umask takes nothing of it.
 func (f *File) Chmod(mode fs.FileMode) error {
 	if g, ok := f.OSFile(); ok {
 		return fail("chmod", f.name, g.Chmod(mode))
 	}
+	// By the name, which may be another file's by now: an afero.File has no
+	// Chmod.
 	return f.fsys.Chmod(f.name, mode)
 }
 
 // Chown changes the owner and the group, by the handle where there is one; -1
-// leaves one as it is.
+// leaves one as it is. An error may only mean that this process may not, or that
+// the Fs has no owners: what that is worth the caller decides.
 func (f *File) Chown(uid, gid int) error {
 	if g, ok := f.OSFile(); ok {
 		return fail("chown", f.name, g.Chown(uid, gid))
@@ -90,6 +101,7 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // WriteTo copies what is left of the file to w, within the kernel where it can.
+// Where there is a handle in between, by a buffer.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
 	if from, ok := f.File.(io.WriterTo); ok {
 		return from.WriteTo(w)
@@ -103,18 +115,22 @@ type (
 	onlyReader struct{ io.Reader }
 )
 
-// Close closes the file. A lock that Lock took stays until Unlock.
+// Close closes the file. A lock that Lock took stays until Unlock. A second Close
+// is fs.ErrClosed.
 func (f *File) Close() error { return f.File.Close() }
 
 // Lock takes the lock that tells other processes that this file has an owner
 // alive. It reports false if somebody else has it: a sweeper that found the file
 // before its owner could lock it. Where there are no such locks the error is
-// errors.ErrUnsupported. The lock goes with the process, or with Unlock.
+// errors.ErrUnsupported. The lock goes with the process, or with Unlock. A second
+// Lock of one that has it is true.
 func (f *File) Lock() (bool, error) {
 	g, ok := f.OSFile()
 	if !ok || !OpenRenames { // the second descriptor would stand in the way of the rename
 		return false, fail("lock", f.name, errors.ErrUnsupported)
 	}
+	// A second descriptor would be the same lock, and nobody would close the
+	// first.
 	if f.held != nil {
 		return true, nil
 	}
@@ -133,7 +149,8 @@ func (f *File) Lock() (bool, error) {
 	return true, nil
 }
 
-// Unlock gives the lock back, if there is one.
+// Unlock gives the lock back, if there is one. Whoever sweeps may take the file
+// from then on, so it comes after the final name.
 func (f *File) Unlock() {
 	if f.held != nil {
 		_ = f.held.Close()
@@ -142,5 +159,6 @@ func (f *File) Unlock() {
 }
 
 // LockFile takes the same lock on an open file of the operating system, whoever
-// made it, and reports whether it got it. Closing f gives it back.
+// made it, and reports whether it got it. Closing f gives it back. False without
+// an error means that somebody else has it. It does not wait.
 func LockFile(f *os.File) (bool, error) { return tryLock(f) }

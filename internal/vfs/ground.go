@@ -8,6 +8,9 @@ import (
 	"github.com/tempkit/tempkit/tmpfs/rootfs"
 )
 
+// A kind is how the operations of an FS are made. Whatever is neither the
+// operating system nor memory is otherKind, the zero value: nothing is taken for
+// granted there.
 type kind int
 
 const (
@@ -38,6 +41,7 @@ const anyMemory = memoryKind
 // not be passed by. What it does not know is "other": slower, and as correct.
 func look(fsys afero.Fs) ground {
 	switch f := fsys.(type) {
+	// These types exactly. An Fs that embeds one may have other methods.
 	case *afero.OsFs, afero.OsFs:
 		return ground{kind: osKind}
 	case *rootfs.Fs:
@@ -45,11 +49,15 @@ func look(fsys afero.Fs) ground {
 	case *afero.MemMapFs:
 		return ground{kind: memoryKind, lock: anyMemory}
 	case *afero.BasePathFs:
+		// afero does not export it. Where a version has no such field, the base
+		// path is an unknown Fs: slower, and as correct.
 		path := reflect.ValueOf(f).Elem().FieldByName("path")
 		if path.Kind() != reflect.String {
 			return ground{}
 		}
 		return look(inner(f, "source")).below(path.String())
+	// A union and a filter are called by their own methods always: a system call
+	// would go past what they do. Only their lock is that of what is beneath.
 	case *afero.CopyOnWriteFs:
 		return ground{lock: either(f, look(inner(f, "layer")), look(inner(f, "base")))}
 	case *afero.CacheOnReadFs:
@@ -75,8 +83,9 @@ func isSftpfs(fsys afero.Fs) bool {
 }
 
 // inner returns the Fs in the unexported field of that name, or nil where this
-// version of afero has no such field.
+// version of afero has no such field. fsys must be a pointer to a struct.
 func inner(fsys afero.Fs, field string) afero.Fs {
+	// A field that is not there has the kind Invalid.
 	f := reflect.ValueOf(fsys).Elem().FieldByName(field)
 	if f.Kind() != reflect.Interface {
 		return nil
@@ -86,23 +95,29 @@ func inner(fsys afero.Fs, field string) afero.Fs {
 	return in
 }
 
-// below returns the ground of a BasePathFs over g.
+// below returns the ground of a BasePathFs over g. What is neither the system nor
+// a root stays what it is: the Fs itself keeps to its base.
 func (g ground) below(path string) ground {
 	switch g.kind {
 	case osKind:
+		// Now, so that a later chdir changes nothing. BasePathFs itself would go
+		// by the directory of the moment.
 		abs, err := filepath.Abs(path)
 		if err != nil {
 			return ground{}
 		}
 		return ground{kind: rootedKind, base: abs}
 	case rootedKind:
+		// The slash is for a bare root, whose base is "": a path with ".." in it
+		// ends there.
 		return ground{kind: rootedKind, root: g.root, base: filepath.Join(g.base, separator, path)}
 	}
 	return g
 }
 
 // either returns the lock of a union. One with a disk in it has a lock of its
-// own, so that memory elsewhere never waits for that disk.
+// own, so that memory elsewhere never waits for that disk. nil means that neither
+// side is known to need one.
 func either(union afero.Fs, layer, base ground) any {
 	switch {
 	case layer.lock == anyMemory && base.lock == anyMemory:

@@ -13,19 +13,25 @@ import (
 )
 
 // guarded is an afero.Fs that answers by the operations of v.
+//
+// It stands where no os.Root can: over a BasePathFs of memory, or of an Fs that
+// is not known. It is safe for concurrent use as far as that is; what check and
+// act share is the guard of v.
 type guarded struct {
 	v      FS
 	closed atomic.Bool
 }
 
-// Close ends the use of g, as that of a root ends with its directory.
+// Close ends the use of g, as that of a root ends with its directory. Nothing is
+// held open, so it cannot fail. Files that are open stay so.
 func (g *guarded) Close() error {
 	g.closed.Store(true)
 	return nil
 }
 
 // at returns name slash-rooted, as all names of a guarded Fs are, unless it leads
-// out by a link. follow says whether op goes where the last element leads.
+// out by a link. follow says whether op goes where the last element leads. Nearly
+// every method begins with it, so that a closed Fs refuses what it is asked.
 func (g *guarded) at(op, name string, follow bool) (string, error) {
 	clean, err := g.v.Clean(op, name)
 	if err != nil {
@@ -34,6 +40,8 @@ func (g *guarded) at(op, name string, follow bool) (string, error) {
 	if g.closed.Load() {
 		return "", fail(op, name, fs.ErrClosed)
 	}
+	// An unknown Fs takes "a" and "/a" for two files; below a directory of ours
+	// they are one.
 	clean = filepath.Join(separator, clean)
 	return clean, fail(op, name, g.staysIn(clean, follow))
 }
@@ -49,11 +57,14 @@ func asked(err error, at, name string) error {
 
 // staysIn reports whether a link on the way of name leads out. An absolute target
 // does: it is a path of the Fs beneath. A link that is put there later is not
-// seen; only the operating system offers more, and rootfs has it.
+// seen; only the operating system offers more, and rootfs has it. nil says that
+// none was seen, or that the way ends before one could be.
 func (g *guarded) staysIn(name string, follow bool) error {
 	if g.v.kind != otherKind {
 		return nil // in memory there are no links
 	}
+	// As the system walks: at is where it stands, and todo what is left, in which
+	// the elements of a link take the place of its name.
 	at, todo := separator, elements(name)
 	for links := 0; len(todo) > 0; {
 		elem := todo[0]
@@ -63,6 +74,7 @@ func (g *guarded) staysIn(name string, follow bool) error {
 			continue
 		case elem == ".." && at == separator:
 			return errEscapes
+		// No link is in at any more, so its parent is where ".." leads.
 		case elem == "..":
 			at = filepath.Dir(at)
 			continue
@@ -80,6 +92,7 @@ func (g *guarded) staysIn(name string, follow bool) error {
 			return syscall.ELOOP
 		}
 		target, err := g.v.readlink(next)
+		// A target that cannot be read may lead anywhere.
 		if err != nil || filepath.IsAbs(target) {
 			return errEscapes
 		}
@@ -96,6 +109,7 @@ func (g *guarded) Create(name string) (afero.File, error) {
 	return g.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
+// Open opens for reading alone, a directory too.
 func (g *guarded) Open(name string) (afero.File, error) { return g.OpenFile(name, os.O_RDONLY, 0) }
 
 // OpenFile opens for whatever flag asks, O_APPEND included. All opening goes by it.
@@ -104,6 +118,7 @@ func (g *guarded) OpenFile(name string, flag int, perm fs.FileMode) (afero.File,
 	if err != nil {
 		return nil, err
 	}
+	// Not returned as it is: a nil *File in an afero.File would not be nil.
 	f, err := g.v.OpenFile(at, flag, perm)
 	if err != nil {
 		return nil, asked(err, at, name)
@@ -138,7 +153,8 @@ func (g *guarded) Remove(name string) error {
 	return asked(g.v.Remove(at), at, name)
 }
 
-// RemoveAll refuses the root, which is the owner's to remove.
+// RemoveAll refuses the root, which is the owner's to remove. Its error lists
+// every path that is left.
 func (g *guarded) RemoveAll(name string) error {
 	at, err := g.at("removeall", name, false)
 	if err != nil {
@@ -147,7 +163,8 @@ func (g *guarded) RemoveAll(name string) error {
 	return asked(g.v.RemoveAll(at), at, name)
 }
 
-// Rename replaces a file and refuses a directory in the place of newname.
+// Rename replaces a file and refuses a directory in the place of newname. It is
+// EINVAL into the directory itself, where MemMapFs would lose the tree.
 func (g *guarded) Rename(oldname, newname string) error {
 	from, err := g.at("rename", oldname, false)
 	if err != nil {
@@ -157,6 +174,7 @@ func (g *guarded) Rename(oldname, newname string) error {
 	if err != nil {
 		return err
 	}
+	// Not followed: a link of that name is replaced itself.
 	to, err := g.v.Pin(at, false)
 	if err != nil {
 		return failLink("rename", oldname, newname, err)
@@ -175,6 +193,8 @@ func (g *guarded) Stat(name string) (fs.FileInfo, error) {
 	return info, asked(err, at, name)
 }
 
+// Chmod, Chown and Chtimes follow links, as far as they stay below the base, and
+// fail with fs.ErrNotExist rather than make anything.
 func (g *guarded) Chmod(name string, mode fs.FileMode) error {
 	return g.change("chmod", name, func(name string) error { return g.v.fsys.Chmod(name, mode) })
 }
@@ -187,8 +207,9 @@ func (g *guarded) Chtimes(name string, atime, mtime time.Time) error {
 	return g.change("chtimes", name, func(name string) error { return g.v.fsys.Chtimes(name, atime, mtime) })
 }
 
-// change does what goes by the name of a file that exists. What MemMapFs takes for
-// missing may be below a file, which is another error.
+// change does what goes by the name of a file that exists. What MemMapFs takes
+// for missing may be below a file, which is another error. fn gets the name below
+// the base, and runs under the guard.
 func (g *guarded) change(op, name string, fn func(name string) error) error {
 	at, err := g.at(op, name, true)
 	if err != nil {
@@ -206,6 +227,8 @@ func (g *guarded) LstatIfPossible(name string) (fs.FileInfo, bool, error) {
 	}
 	info, err := g.v.Lstat(at)
 	linked := false
+	// Asked of the Fs, whose bool is the only truth: most have the method and no
+	// links. v.Lstat has thrown it away.
 	if l, ok := g.v.fsys.(afero.Lstater); ok && err == nil {
 		_, linked, _ = l.LstatIfPossible(at)
 	}
@@ -218,9 +241,12 @@ func (g *guarded) SymlinkIfPossible(oldname, newname string) error {
 	return failLink("symlink", oldname, newname, errNoSymlink)
 }
 
+// errNoSymlink matches what afero's own callers ask for, and what this module's
+// do.
 var errNoSymlink = errors.Join(afero.ErrNoSymlink, errors.ErrUnsupported)
 
-// ReadlinkIfPossible returns the target as it is stored, wherever it leads.
+// ReadlinkIfPossible returns the target as it is stored, wherever it leads. The
+// error is errors.ErrUnsupported where there are no links.
 func (g *guarded) ReadlinkIfPossible(name string) (string, error) {
 	at, err := g.at("readlink", name, false)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 // A handle makes an afero.File behave as an *os.File does: it keeps the offset
 // itself, checks what the file may not check, ends a file with io.EOF, and is
 // safe for concurrent use. Its calls of the file are those that the caller made,
-// with a Seek before them only where the file stands elsewhere.
+// with a Seek before them only where the file stands elsewhere. Its errors are
+// *fs.PathError with the name that the file was opened by.
 type handle struct {
 	f    afero.File
 	name string
@@ -32,8 +33,9 @@ type handle struct {
 	ended  bool // and there is no more of it
 }
 
-// newHandle returns a handle over f, which v opened as name with flag. The flag is
-// kept because not every Fs refuses what the file was not opened for.
+// newHandle returns a handle over f, which v opened as name with flag. The flag
+// is kept because not every Fs refuses what the file was not opened for. The
+// handle owns f, and takes it to stand at its start.
 func newHandle(v FS, f afero.File, name string, flag int) *handle {
 	return &handle{v: v, f: f, name: name, flag: flag}
 }
@@ -46,6 +48,7 @@ var (
 )
 
 // fail puts the name that the caller used in the place of the one that f knows.
+// io.EOF stays bare, as io.Reader has it.
 func (h *handle) fail(op string, err error) error {
 	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
 		return err
@@ -54,7 +57,9 @@ func (h *handle) fail(op string, err error) error {
 }
 
 // enter locks the handle for a call, unless it is closed or was not opened for
-// the access asked for.
+// the access asked for. leave gives the lock back; it is nil if there is an
+// error. MemMapFs reads what was opened for writing alone, and writes to what
+// O_RDONLY|O_CREATE has opened, so the check is here.
 func (h *handle) enter(op string, denied int) (leave func(), err error) {
 	h.mu.Lock()
 	if h.closed {
@@ -78,11 +83,12 @@ const (
 // Name returns the name that the file was opened by, also after Close.
 func (h *handle) Name() string { return h.name }
 
-// seek moves f to off, if it does not stand there.
+// seek moves f to off, if it does not stand there. The lock must be held.
 func (h *handle) seek(off int64) error {
 	if h.at == off {
 		return nil
 	}
+	// In case it fails: nobody can say then where f stands.
 	h.at = -1
 	if _, err := h.f.Seek(off, io.SeekStart); err != nil {
 		return err
@@ -91,13 +97,16 @@ func (h *handle) seek(off int64) error {
 	return nil
 }
 
-// Read reads at the offset. Past the end it says io.EOF, however far.
+// Read reads at the offset. Past the end it says io.EOF, however far. It reads
+// less than asked for where f does.
 func (h *handle) Read(p []byte) (int, error) {
 	leave, err := h.enter("read", noRead)
 	if err != nil {
 		return 0, err
 	}
 	defer leave()
+	// Nothing was asked for. ended would take the nothing that was read for the
+	// end.
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -114,6 +123,7 @@ func (h *handle) Read(p []byte) (int, error) {
 // io.ErrUnexpectedEOF past the end, and a union says nothing at all.
 func ended(n int, err error) error {
 	switch {
+	// What was read comes first; the end is said by the next call.
 	case n > 0 && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)): //nolint:errorlint // io.EOF is never wrapped
 		return nil
 	case n == 0 && (err == nil || errors.Is(err, io.ErrUnexpectedEOF)):
@@ -123,7 +133,8 @@ func ended(n int, err error) error {
 }
 
 // ReadAt fills p or says why not, as io.ReaderAt asks and MemMapFs does not. A
-// negative offset, at which MemMapFs panics, is refused.
+// negative offset, at which MemMapFs panics, is refused. Calls of it take turns,
+// because MemMapFs moves the offset while it reads.
 func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
 	leave, err := h.enter("read", noRead)
 	if err != nil {
@@ -133,7 +144,9 @@ func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, h.fail("readat", errNegative)
 	}
+	// A union's ReadAt leaves its base elsewhere.
 	h.at = -1
+	// MemMapFs returns less than was asked for, and no error.
 	for n < len(p) {
 		m, err := h.f.ReadAt(p[n:], off+int64(n))
 		n += m
@@ -145,7 +158,10 @@ func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // Write writes at the offset, or at the end of a file opened to be appended to. A
-// write that is short without a reason is io.ErrShortWrite.
+// write that is short without a reason is io.ErrShortWrite. Others that append to
+// the file by this package are kept apart as long as the guard knows them;
+// another process is not. Afterwards the offset is behind what was written,
+// appended or not.
 func (h *handle) Write(p []byte) (int, error) {
 	leave, err := h.enter("write", noWrite)
 	if err != nil {
@@ -155,6 +171,7 @@ func (h *handle) Write(p []byte) (int, error) {
 	if h.flag&os.O_APPEND != 0 {
 		// Every Fs has its own idea of appending; under the guard this is one step.
 		defer h.v.guard(h.name)()
+		// Asked each time: another handle may have made the file longer.
 		info, err := h.f.Stat()
 		if err != nil {
 			return 0, h.fail("write", err)
@@ -170,16 +187,19 @@ func (h *handle) Write(p []byte) (int, error) {
 // fills a hole with zeros, and asking for too many ends the process.
 const maxInMemory = 1 << 40
 
-// tooFar reports whether a file cannot reach to n bytes past off.
+// tooFar reports whether a file cannot reach to n bytes past off. Neither may be
+// negative.
 func (h *handle) tooFar(off int64, n int) bool {
 	limit := int64(math.MaxInt64)
 	if h.v.lock != nil {
+		// No slice is longer than an int can say.
 		limit = min(maxInMemory, math.MaxInt)
 	}
 	return off > limit-int64(n)
 }
 
-// write writes p at off by seeking there first.
+// write writes p at off by seeking there first. It returns how many bytes are
+// there, with an error if they are not all. The lock must be held.
 func (h *handle) write(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -191,6 +211,7 @@ func (h *handle) write(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	n, err := h.f.Write(p)
+	// A count that cannot be is not let into the offset.
 	if n < 0 || n > len(p) {
 		n = 0
 	}
@@ -204,7 +225,8 @@ func (h *handle) write(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// WriteAt leaves the offset alone, and the size too if p is empty.
+// WriteAt leaves the offset alone, and the size too if p is empty. It is refused
+// on a file opened to be appended to, as of an *os.File; MemMapFs would do it.
 func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	leave, err := h.enter("write", noWrite)
 	if err != nil {
@@ -221,7 +243,10 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	case h.tooFar(off, len(p)):
 		return 0, h.fail("write", syscall.EFBIG)
 	}
+	// Once found to do nothing it is not asked again: each attempt is a call over
+	// a network.
 	if !h.seeks {
+		// MemMapFs writes by moving the offset, and leaves it there.
 		h.at = -1
 		n, err := h.f.WriteAt(p, off)
 		if n != 0 || err != nil {
@@ -259,9 +284,12 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 		}
 		base = info.Size()
 	default:
+		// MemMapFs would do nothing and return nil.
 		return 0, h.fail("seek", errWhence)
 	}
 	pos := base + offset
+	// The second is the sum that runs over. MemMapFs takes a negative offset, and
+	// panics when it next reads.
 	if pos < 0 || offset > 0 && pos < base {
 		return 0, h.fail("seek", syscall.EINVAL)
 	}
@@ -279,6 +307,7 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Truncate changes the size and not the offset, which may be past the end then.
+// What it grows by reads as zeros.
 func (h *handle) Truncate(size int64) error {
 	leave, err := h.enter("truncate", noWrite)
 	if err != nil {
@@ -313,13 +342,16 @@ func (h *handle) Sync() error {
 }
 
 // Close closes f once. A second Close is fs.ErrClosed, as of an *os.File; who
-// promises nil asks no second time.
+// promises nil asks no second time. An error means that what was written may not
+// be there; the file is closed all the same.
 func (h *handle) Close() error {
 	leave, err := h.enter("close", noLimit)
 	if err != nil {
 		return err
 	}
 	defer leave()
+	// Before the call, and whatever it says: a file that failed to close is not
+	// open.
 	h.closed = true
 	err = h.f.Close()
 	if _, union := h.f.(*afero.UnionFile); union && errors.Is(err, afero.BADFD) {
@@ -329,6 +361,7 @@ func (h *handle) Close() error {
 }
 
 // Stat returns what the file is now: MemMapFs's FileInfo changes with the file.
+// Its name is the last element of the one that the file was opened by.
 func (h *handle) Stat() (fs.FileInfo, error) {
 	leave, err := h.enter("stat", noLimit)
 	if err != nil {

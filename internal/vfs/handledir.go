@@ -22,8 +22,12 @@ func (h *handle) Readdir(n int) ([]fs.FileInfo, error) {
 	}
 	list, err := h.f.Readdir(n)
 	for i, info := range list {
+		// Copied now: the size and the name in a FileInfo of MemMapFs are those
+		// of the file whenever they are asked for.
 		list[i] = still(info, info.Name())
 	}
+	// All has been read, and what comes next is nothing: a union gives the same
+	// list again.
 	h.ended = n <= 0 && err == nil
 	return list, h.fail("readdir", err)
 }
@@ -47,7 +51,8 @@ func (h *handle) Readdirnames(n int) ([]string, error) {
 }
 
 // atEnd is what reading n entries at the end of a directory returns. A union
-// would begin anew.
+// would begin anew. As os.File: io.EOF to who pages, nil and no entries to who
+// asks for all.
 func atEnd(n int) error {
 	if n > 0 {
 		return io.EOF
@@ -56,7 +61,8 @@ func atEnd(n int) error {
 }
 
 // isDir reports why the file cannot be listed. A file of MemMapFs would say so
-// with an error that matches nothing.
+// with an error that matches nothing. The lock must be held. A directory counts
+// as read from then on, so that a Seek to its start opens it anew.
 func (h *handle) isDir() error {
 	info, err := h.f.Stat()
 	if err == nil && !info.IsDir() {

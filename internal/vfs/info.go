@@ -10,6 +10,7 @@ import (
 // of MemMapFs follows the file, its name and size included. What describes a
 // file of the operating system is kept, so that os.SameFile goes on to know it.
 func still(info fs.FileInfo, name string) fs.FileInfo {
+	// SameFile knows those of package os alone, which are copies already.
 	if os.SameFile(info, info) {
 		return info
 	}
@@ -24,6 +25,7 @@ func still(info fs.FileInfo, name string) fs.FileInfo {
 	return s
 }
 
+// A stillInfo is a copy of a FileInfo. os.SameFile knows none of them.
 type stillInfo struct {
 	name    string
 	size    int64

@@ -6,7 +6,9 @@ import (
 	"sync"
 )
 
-// locks are the locks in use, by key. One that nobody holds or awaits is not kept.
+// locks are the locks in use, by key. One that nobody holds or awaits is not
+// kept. The mutex is over the map, and never held while a key is awaited: one that
+// hangs would hold up all.
 var locks = struct {
 	sync.Mutex
 	m map[any]*keyed
@@ -15,6 +17,8 @@ var locks = struct {
 // memory is the lock of the key anyMemory, which every call on MemMapFs takes.
 var memory sync.Mutex
 
+// A keyed is the lock of one key. users, those that hold or await it, is under
+// the mutex of locks.
 type keyed struct {
 	sync.Mutex
 	users int
@@ -27,7 +31,11 @@ type keyed struct {
 // An Fs that is not known is locked by the last element of each name: enough to
 // make two callers of one name take turns, and little enough that a network
 // that hangs holds up nobody else.
+//
+// It is not reentrant: what is called under it must not take it again. unlock is
+// called once. Other processes are not kept out.
 func (v FS) guard(names ...string) (unlock func()) {
+	// There the kernel is exclusive, and a disk may take its time.
 	if v.OnDisk() {
 		return func() {}
 	}
@@ -39,6 +47,8 @@ func (v FS) guard(names ...string) (unlock func()) {
 		base string
 	}
 	var fsys any = reflect.TypeOf(v.fsys)
+	// One that cannot be a key shares a lock with the others of its type: they
+	// wait for each other, and nothing else is lost.
 	if reflect.TypeOf(v.fsys).Comparable() {
 		fsys = v.fsys
 	}
@@ -55,6 +65,8 @@ func (v FS) guard(names ...string) (unlock func()) {
 	return func() { second(); first() }
 }
 
+// acquire waits for the lock of key, and returns what gives it back. key must be
+// comparable.
 func acquire(key any) (release func()) {
 	if key == anyMemory {
 		memory.Lock()
@@ -66,6 +78,8 @@ func acquire(key any) (release func()) {
 		k = &keyed{}
 		locks.m[key] = k
 	}
+	// Counted before it is awaited, so that nobody takes it off the map
+	// meanwhile.
 	k.users++
 	locks.Unlock()
 	k.Lock()
@@ -73,6 +87,7 @@ func acquire(key any) (release func()) {
 		k.Unlock()
 		locks.Lock()
 		defer locks.Unlock()
+		// The last one takes it off: the map would grow with every name that was used.
 		if k.users--; k.users == 0 {
 			delete(locks.m, key)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 )
 
+// openFile is os.OpenFile.
 func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	return os.OpenFile(name, flag, perm)
 }

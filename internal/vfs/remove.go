@@ -11,7 +11,8 @@ import (
 )
 
 // Remove removes the file, the link or the empty directory name. The root is
-// refused. When it returns nil the name is gone.
+// refused. When it returns nil the name is gone. If something else is in the way,
+// such as a file in the directory, nothing has changed.
 func (v FS) Remove(name string) error {
 	clean, err := v.Clean("remove", name)
 	if err != nil {
@@ -34,6 +35,8 @@ func (v FS) Remove(name string) error {
 }
 
 // remove is Remove on an Fs that may take a directory and orphan what is in it.
+// It takes the guard: in memory nothing is put into the directory between the
+// look and the removal.
 func (v FS) remove(name string) error {
 	defer v.guard(name)()
 	info, err := v.look(name)
@@ -53,27 +56,35 @@ func (v FS) remove(name string) error {
 	return v.gone(name, v.fsys.Remove(name))
 }
 
-// gone reports what came of a removal that returned err.
+// gone reports what came of a removal that returned err. nil means that the name
+// is free, or that nobody can say. The guard must be held, or another may have
+// made it anew.
 func (v FS) gone(name string, err error) error {
 	_, lookErr := v.look(name)
 	switch {
 	case errors.Is(lookErr, fs.ErrNotExist):
 		return nil // also if the call said otherwise
+	// fs.ErrNotExist of what is there is a union's, whose layer has no such file.
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	case lookErr != nil:
 		return nil // a look that failed says nothing against it
 	}
+	// A CopyOnWriteFs whose base has the file, or an Fs that does nothing and
+	// says nil.
 	return &refusal{"still there: this file system does not remove it", fs.ErrPermission}
 }
 
-// list returns all names in a directory of an Fs that is not the operating system's.
+// list returns all names in a directory of an Fs that is not the operating
+// system's. All at once, because a listing by pages skips names on MemMapFs when
+// others are removed, and has no end on sftpfs.
 func (v FS) list(dir string) ([]string, error) {
 	f, err := v.fsys.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	names, err := f.Readdirnames(-1)
+	// Read only: there is nothing that it could fail to write.
 	_ = f.Close()
 	return names, err
 }
@@ -82,9 +93,12 @@ func (v FS) list(dir string) ([]string, error) {
 const patience = 2 * time.Second
 
 // patiently repeats fn as long as what refuses it may pass: on Windows, another
-// process that looks into the file.
+// process that looks into the file. It sleeps in between, so it is called under
+// no lock. The error is that of the last call.
 func patiently(fn func() error) error {
 	err := fn()
+	// Where an open file can be removed, what busy knows is an answer and not a
+	// delay: ENOTEMPTY is for the caller to hear at once.
 	if err == nil || OpenRenames || !busy(Reason(err)) {
 		return err
 	}

@@ -15,11 +15,13 @@ func (v FS) Rename(old string, to *Place) error { return v.move(old, to, false) 
 
 // RenameNew moves old, a file or a directory, to the place, which must be free.
 // Of several that try, one wins and the others get fs.ErrExist: between processes
-// where the system can (Linux, or a hard link), else within this one.
+// where the system can (Linux, or a hard link), else within this one. An empty
+// directory at the place is in the way too.
 func (v FS) RenameNew(old string, to *Place) error { return v.move(old, to, true) }
 
 // move finds the way for the two grounds. Two kinds of them have no way but a
-// copy, which is never made here: it would not be one step.
+// copy, which is never made here: it would not be one step. Two Fs that are not
+// one Fs are EXDEV, also if the same files are beneath.
 func (v FS) move(old string, to *Place, exclusive bool) error {
 	clean, err := v.Clean("rename", old)
 	if err != nil {
@@ -37,7 +39,8 @@ func (v FS) move(old string, to *Place, exclusive bool) error {
 }
 
 // moveElsewhere renames by the calls of the Fs, and believes what it sees
-// afterwards rather than what they return.
+// afterwards rather than what they return. When it returns an error, nothing has
+// moved as far as the looks can tell.
 func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	defer v.guard(old, name)()
 	from, err := v.look(old)
@@ -50,6 +53,8 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	}
 	there, err := v.look(name)
 	switch {
+	// In the order in which the system finds them, so that every kind gives the
+	// same reason.
 	case err == nil && exclusive:
 		return fs.ErrExist
 	case err == nil && name != old && there.IsDir():
@@ -58,6 +63,8 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 		return syscall.ENOTDIR
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
+	// After the looks: of one that is missing this is no success, though MemMapFs
+	// says so.
 	case name == old:
 		return nil
 	}
@@ -72,6 +79,7 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	if from.IsDir() && within(old, name) {
 		return syscall.EINVAL // MemMapFs would lose the tree
 	}
+	// Only of what there is: still takes no nil.
 	if there != nil {
 		there = still(there, "")
 	}
@@ -124,11 +132,13 @@ func (v FS) linkNew(old, name string) (done bool, err error) {
 }
 
 // moved reports what came of a rename of from onto there, if there was anything,
-// that returned err.
+// that returned err. The guard must be held, and from and there be copies.
 func (v FS) moved(old, name string, from, there fs.FileInfo, err error) error {
 	_, oldErr := v.look(old)
 	now, newErr := v.look(name)
 	gone := errors.Is(oldErr, fs.ErrNotExist)
+	// Size and time are all that tells two files of an Fs apart. What was there
+	// before may look like from, and then nothing can be told.
 	arrived := newErr == nil && alike(now, from) && (there == nil || !same(now, there) || same(from, there))
 	switch {
 	case gone && arrived:
@@ -151,13 +161,15 @@ func alike(a, b fs.FileInfo) bool {
 // same reports whether nothing tells a and b apart.
 func same(a, b fs.FileInfo) bool { return alike(a, b) && a.ModTime().Equal(b.ModTime()) }
 
-// within reports whether name lies below dir.
+// within reports whether name lies below dir. dir itself does not.
 func within(dir, name string) bool {
 	rel, err := filepath.Rel(dir, name)
 	return err == nil && filepath.IsLocal(rel) && rel != "."
 }
 
 // moveOnDisk renames by directory handles, so that neither name can be diverted.
+// A directory in the place is EEXIST, empty or not. nil means that the rename has
+// taken place; it is not durable before the directories are synced.
 func (v FS) moveOnDisk(old string, to *Place, exclusive bool) error {
 	from, err := v.source(old, to)
 	if err != nil {
@@ -178,10 +190,12 @@ func (v FS) moveOnDisk(old string, to *Place, exclusive bool) error {
 }
 
 // source returns the place old, by the directory that to holds if it is the same.
+// It must be closed; where it is borrowed, that does nothing.
 func (v FS) source(old string, to *Place) (*Place, error) {
 	if v.kind == osKind {
 		return &Place{FS: v, Name: old}, nil // the system resolves it in the call itself
 	}
+	// Most renames are within one directory, which is open already.
 	if to.pinned != nil && v.root == to.root && v.base == "" && filepath.Dir(old) == separator {
 		return &Place{FS: v, Name: old, pinned: to.pinned, borrowed: true}, nil
 	}
@@ -195,10 +209,13 @@ var (
 	sysLink   = linkAt
 )
 
-// renameNew renames from to to unless that exists. Each way is tried anew in
-// each call: what one directory cannot do says nothing of the next.
+// renameNew renames from to to unless that exists. Each way is tried anew in each
+// call: what one directory cannot do says nothing of the next. When it fails from
+// has its name still, and to is as it was, as far as a way back can be made.
 func renameNew(from, to *Place) error {
 	err := from.rename(to, noReplace)
+	// fs.ErrExist included: the system has checked and moved in one step, and its
+	// word is final.
 	if !Unsupported(err) {
 		return err
 	}
@@ -206,6 +223,7 @@ func renameNew(from, to *Place) error {
 	if err != nil {
 		return err
 	}
+	// link(2) is exclusive everywhere. It is not for directories.
 	if info.Mode().IsRegular() {
 		err := from.link(to)
 		if err == nil {
@@ -214,6 +232,8 @@ func renameNew(from, to *Place) error {
 			}
 			return err
 		}
+		// FAT says EPERM of links, and a file that has as many as it may says
+		// EMLINK: those go on to the last way.
 		if errors.Is(err, fs.ErrExist) || !Unsupported(err) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EMLINK) {
 			return err
 		}
@@ -235,7 +255,9 @@ type Exchanger interface {
 }
 
 // Exchange swaps what is at old with what is at the place, at one moment. The
-// error is errors.ErrUnsupported where the system cannot.
+// error is errors.ErrUnsupported where the system cannot. Both must exist. When
+// it returns an error nothing has changed. It is not durable before the
+// directories of both are synced.
 func (v FS) Exchange(old string, to *Place) error {
 	clean, err := v.Clean("rename", old)
 	if err != nil {
@@ -252,6 +274,8 @@ func (v FS) Exchange(old string, to *Place) error {
 		err = from.rename(to, exchange)
 		_ = from.Close()
 	}
+	// Kernels, file systems and other systems each have a word for it: callers
+	// are to need one.
 	if Unsupported(err) {
 		err = errors.ErrUnsupported
 	}
@@ -259,7 +283,8 @@ func (v FS) Exchange(old string, to *Place) error {
 }
 
 // Link gives the file f, of CreateUnnamed, a name at the place, which must be
-// free: else the error is fs.ErrExist, and f is as it was.
+// free: else the error is fs.ErrExist, and f is as it was. The handle stays open
+// and is the caller's. The name is not durable before the directory is synced.
 func (v FS) Link(f *File, to *Place) error {
 	g, ok := f.OSFile()
 	if !ok || f.name != "" || !to.OnDisk() {
@@ -281,21 +306,24 @@ func (p *Place) element() string {
 	return p.real(p.Name)
 }
 
-// link makes to a second name of the file p.
+// link makes to a second name of the file p. to must be free, else the error is
+// fs.ErrExist.
 func (p *Place) link(to *Place) error {
 	return withHandles(p, to, func(fromDir, toDir *os.File) error {
 		return sysLink(fromDir, p.element(), toDir, to.element())
 	})
 }
 
-// rename is the system call, by the directories of both places.
+// rename is the system call, by the directories of both places. flags are 0,
+// noReplace or exchange.
 func (p *Place) rename(to *Place, flags uint) error {
 	return withHandles(p, to, func(fromDir, toDir *os.File) error {
 		return sysRename(fromDir, p.element(), toDir, to.element(), flags)
 	})
 }
 
-// withHandles calls fn with the directories of both places, nil where none is held.
+// withHandles calls fn with the directories of both places, nil where none is
+// held. They stay the places' own.
 func withHandles(from, to *Place, fn func(fromDir, toDir *os.File) error) error {
 	fromDir, err := from.handle()
 	if err != nil {

@@ -10,6 +10,10 @@ import (
 
 // A Sub is the Fs of what is below a directory, which no name leaves: an os.Root
 // on the operating system, else the operations of this package below a base path.
+//
+// On the operating system it stays with its directory, whatever that is called by
+// now. Elsewhere it goes by the name, and Moved tells it the new one. It is not
+// safe to call Moved beside other calls.
 type Sub struct {
 	afero.Fs
 	parent FS
@@ -29,6 +33,7 @@ func (v FS) Sub(dir string) (*Sub, error) {
 		return nil, fail("open", clean, err)
 	}
 	s := &Sub{parent: v, dir: clean}
+	// There is nothing to hold open, and a swap between two calls cannot be seen.
 	if !v.OnDisk() {
 		s.rebase()
 		return s, nil
@@ -56,15 +61,18 @@ func (v FS) Sub(dir string) (*Sub, error) {
 
 // rebase makes s the Fs of what is below its directory now.
 func (s *Sub) rebase() {
+	// On sees memory through the base path, so that the guard of both is one.
 	base := afero.NewBasePathFs(s.parent.fsys, s.dir)
 	g := &guarded{v: On(base)}
 	s.Fs, s.close = g, g.Close
 }
 
-// Parent returns the FS that s is a directory of, and its name there.
+// Parent returns the FS that s is a directory of, and its name there. The name is
+// the last that Moved was told.
 func (s *Sub) Parent() (v FS, dir string) { return s.parent, s.dir }
 
-// Moved says that the directory has another name now.
+// Moved says that the directory has another name now. It is for whoever has
+// renamed it. What was open stays open.
 func (s *Sub) Moved(dir string) {
 	s.dir = dir
 	if !s.parent.OnDisk() { // a root goes with its directory
@@ -72,7 +80,8 @@ func (s *Sub) Moved(dir string) {
 	}
 }
 
-// Close lets go of the directory.
+// Close lets go of the directory. Files that are open stay so; every other call
+// fails with fs.ErrClosed from then on. A second Close returns nil.
 func (s *Sub) Close() error { return s.close() }
 
 // Beneath implements Veneer. Nothing is beneath one that has been closed: what it
@@ -86,6 +95,8 @@ func (s *Sub) Beneath(Sealed) afero.Fs {
 
 // LstatIfPossible implements afero.Lstater, by what the Fs beneath can say.
 func (s *Sub) LstatIfPossible(name string) (fs.FileInfo, bool, error) {
+	// It is a rootfs or a guarded always, and both have the three methods: the
+	// assertion cannot fail.
 	return s.Fs.(afero.Lstater).LstatIfPossible(name)
 }
 

@@ -21,6 +21,7 @@ func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags ui
 	return again(func() error { return unix.Renameat(fd(fromDir), from, fd(toDir), to) })
 }
 
+// linkUnnamed fails: no file without a name can be made here.
 func linkUnnamed(_, _ *os.File, _ string) error { return unix.ENOTSUP }
 
 func chmodAt(dir *os.File, name string, mode uint32) error {

@@ -15,6 +15,7 @@ const (
 
 func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {
 	return again(func() error {
+		// Without flags the call that every file system has.
 		if flags == 0 {
 			return unix.Renameat(fd(fromDir), from, fd(toDir), to)
 		}

@@ -21,8 +21,10 @@ func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags ui
 	return os.Rename(in(fromDir, from), in(toDir, to))
 }
 
+// tryLock fails: a sweep goes by age here.
 func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
+// busy is false: nothing is known to pass by itself.
 func busy(error) bool { return false }
 
 func noDirSync(err error) bool {

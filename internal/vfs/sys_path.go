@@ -24,14 +24,17 @@ func linkAt(fromDir *os.File, from string, toDir *os.File, to string) error {
 	return os.Link(in(fromDir, from), in(toDir, to))
 }
 
+// linkUnnamed fails: no file without a name can be made here.
 func linkUnnamed(_, _ *os.File, _ string) error { return errors.ErrUnsupported }
 
+// chmodAt follows a link that is put there meanwhile: there is no other call.
 func chmodAt(dir *os.File, name string, mode uint32) error {
 	return os.Chmod(in(dir, name), fs.FileMode(mode))
 }
 
 func duplicate(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
 
+// device is unknown: directories are entered whatever they are on.
 func device(fs.FileInfo) (uint64, bool) { return 0, false }
 
 func owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }

@@ -44,6 +44,7 @@ func duplicate(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(n), f.Name()), nil
 }
 
+// tryLock does not wait. flock is the same for files and directories.
 func tryLock(f *os.File) (bool, error) { return LockDir(f, true) }
 
 // device returns the device that a file is on.
@@ -64,7 +65,8 @@ func owner(info fs.FileInfo) (uid, gid int, ok bool) {
 	return int(st.Uid), int(st.Gid), true
 }
 
-// busy reports whether err may pass by itself.
+// busy reports whether err may pass by itself. EEXIST is what some say of a
+// directory that is not empty.
 func busy(err error) bool {
 	switch err { //nolint:errorlint // a bare errno
 	case syscall.EBUSY, syscall.ENOTEMPTY, syscall.EEXIST, syscall.EINTR, syscall.ETXTBSY:
@@ -75,6 +77,7 @@ func busy(err error) bool {
 
 // noDirSync reports whether err says that a directory cannot be synced at all.
 func noDirSync(err error) bool {
+	// EIO, ENOSPC and EDQUOT are not among them: those are the device's.
 	return err == syscall.EINVAL || err == syscall.ENOTSUP || err == syscall.EOPNOTSUPP || err == syscall.ENOSYS //nolint:errorlint // a bare errno
 }
 
@@ -88,7 +91,8 @@ func MaxOpen() int {
 }
 
 // LockDir locks an open directory, alone or among others, and reports false if
-// somebody else's lock does not allow it.
+// somebody else's lock does not allow it. It does not wait. The lock goes with
+// the last descriptor of what was opened, not with the process alone.
 func LockDir(dir *os.File, alone bool) (bool, error) {
 	how := unix.LOCK_SH
 	if alone {

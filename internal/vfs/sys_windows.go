@@ -14,6 +14,7 @@ const (
 )
 
 func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {
+	// No call here swaps two names in one step.
 	if flags == exchange {
 		return errors.ErrUnsupported
 	}
@@ -29,6 +30,7 @@ func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags ui
 	if flags == noReplace {
 		how = 0
 	}
+	// Written through, because a directory cannot be synced here.
 	return windows.MoveFileEx(old, name, how|windows.MOVEFILE_WRITE_THROUGH)
 }
 
@@ -44,6 +46,8 @@ func tryLock(f *os.File) (bool, error) {
 }
 
 func busy(err error) bool {
+	// ACCESS_DENIED is also what is said of a file that was removed and that
+	// somebody still has open.
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
 		errors.Is(err, windows.ERROR_DIR_NOT_EMPTY) || errors.Is(err, windows.ERROR_LOCK_VIOLATION)
 }

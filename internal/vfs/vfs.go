@@ -29,7 +29,8 @@ import (
 )
 
 // An FS is an afero.Fs with the operations of this package. It is a small value;
-// making one costs no input or output.
+// making one costs no input or output. It may be copied, and be used by many at a
+// time as far as the Fs may.
 type FS struct {
 	ground
 	fsys afero.Fs // what the caller gave, less the veneers of this module
@@ -38,6 +39,8 @@ type FS struct {
 // On returns fsys with the operations of this package. A base path that is
 // relative is made absolute now, so that a later chdir changes nothing.
 func On(fsys afero.Fs) FS {
+	// Veneers stand on veneers. The ground is looked for below the last, and so
+	// is what is called.
 	for {
 		v, ok := fsys.(Veneer)
 		if !ok {
@@ -63,10 +66,12 @@ type Sealed struct{}
 func (v FS) Fs() afero.Fs { return v.fsys }
 
 // OnDisk reports whether the operating system's own files are beneath v, within
-// reach of system calls.
+// reach of system calls. It is false of an Fs that is not known, whatever it
+// stands on.
 func (v FS) OnDisk() bool { return v.kind == osKind || v.kind == rootedKind }
 
-// InMemory reports whether the files live in this process alone.
+// InMemory reports whether the files live in this process alone. It is false of a
+// union and of a filter, though memory may be all that is beneath.
 func (v FS) InMemory() bool { return v.kind == memoryKind }
 
 // Clean returns the form of name that v's operations use and return: without
@@ -96,6 +101,8 @@ func (v FS) Clean(op, name string) (string, error) {
 		}
 		return abs, nil
 	}
+	// Without its leading slashes, so that a name that climbs shows it: of
+	// "/../a" Clean would make "/a".
 	clean := filepath.Clean(strings.TrimLeft(name, slashes))
 	if clean == ".." || strings.HasPrefix(clean, ".."+separator) {
 		return refuse(errEscapes)
@@ -103,6 +110,7 @@ func (v FS) Clean(op, name string) (string, error) {
 	if clean == "." {
 		return separator, nil
 	}
+	// Under a base path "a" and "/a" are one file; elsewhere they may be two.
 	if v.kind == rootedKind || os.IsPathSeparator(name[0]) {
 		return separator + clean, nil
 	}
@@ -119,8 +127,11 @@ func isClean(name string) bool {
 	}
 	for rest := name[1:]; ; {
 		switch {
+		// A trailing slash, or two in a row.
 		case rest == "" || rest[0] == '/':
 			return false
+		// "..a" is no climb, but to tell takes another look: that is left to
+		// Clean.
 		case rest[0] == '.' && (len(rest) == 1 || rest[1] == '/' || rest[1] == '.'):
 			return false
 		}
@@ -135,7 +146,8 @@ func isClean(name string) bool {
 // slashes are the characters that separate elements here.
 var slashes = "/" + separator
 
-// A refusal is a reason of our own that is a case of one in io/fs or syscall.
+// A refusal is a reason of our own that is a case of one in io/fs or syscall. It
+// matches that by errors.Is, and shows its own text.
 type refusal struct {
 	text string
 	is   error
@@ -153,7 +165,7 @@ var (
 
 // fail returns err as an error of op on name. The reason alone is kept of a
 // *fs.PathError and the like: their paths are those of the layer below, which a
-// base path must not tell.
+// base path must not tell. nil stays nil.
 func fail(op, name string, err error) error {
 	if err == nil {
 		return nil
@@ -190,7 +202,9 @@ func Reason(err error) error {
 }
 
 // Unsupported reports whether err says that a system or an Fs cannot do an
-// operation at all, whatever the file.
+// operation at all, whatever the file. EINVAL is what a kernel says of a flag
+// that the file system does not know, and what fsync says of what cannot be
+// synced.
 func Unsupported(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOSYS) ||
 		errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EINVAL)

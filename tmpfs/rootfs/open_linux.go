@@ -41,7 +41,8 @@ func openAnew(dir func() (*os.File, error), rel string, flag int, perm os.FileMo
 	return os.NewFile(uintptr(fd), d.Name()+"/"+rel), true, nil
 }
 
-// openDir opens the directory dir of the operating system.
+// openDir opens the directory dir of the operating system. The caller closes it.
+// An error is no more than a reason to go another way.
 func openDir(dir string) (*os.File, error) {
 	fd, err := syscall.Open(dir, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // whether a name was refused for its ".." or for a link on the way.
 var errEscapes error = escape{}
 
+// An escape is the type of errEscapes, which matches fs.ErrInvalid.
 type escape struct{}
 
 func (escape) Error() string { return "path escapes from its base" }
@@ -33,8 +34,12 @@ type tree struct {
 	dir *os.File // the root as a file, once it was needed
 }
 
+// newTree returns the tree of root, which it owns. It never fails: a root that is
+// closed says so at the first call.
 func newTree(root *os.Root) *tree {
 	_, err := root.Lstat("..")
+	// Not taken for the error of a way out, or every call of a closed root would
+	// be one.
 	if errors.Is(err, fs.ErrClosed) {
 		err = nil
 	}
@@ -43,7 +48,9 @@ func newTree(root *os.Root) *tree {
 
 func (t *tree) Name() string { return "rootfs" }
 
-// file returns the root as a file, for the calls that os.Root does not have.
+// file returns the root as a file, for the calls that os.Root does not have. It
+// is opened once, and close closes it: callers must not. The error is
+// fs.ErrClosed of a root that is closed.
 func (t *tree) file() (*os.File, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,6 +64,8 @@ func (t *tree) file() (*os.File, error) {
 	// By its path it takes fewer system calls, as long as that leads there.
 	dir, err := openDir(t.root.Name())
 	if err == nil {
+		// The path may be another directory's by now: the root goes with its own,
+		// wherever that is.
 		if info, err := dir.Stat(); err == nil && os.SameFile(info, own) {
 			t.dir = dir
 			return dir, nil
@@ -67,7 +76,8 @@ func (t *tree) file() (*os.File, error) {
 	return t.dir, err
 }
 
-// close closes what is open for reading alone: there is nothing that it could fail to write.
+// close closes what is open for reading alone: there is nothing that it could
+// fail to write. A second close returns nil.
 func (t *tree) close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,7 +89,8 @@ func (t *tree) close() error {
 }
 
 // resolve returns name as os.Root wants it: relative, cleaned, "." for the root.
-// Cleaned without its leading slash, a name that climbs shows it: os.Root refuses.
+// Cleaned without its leading slash, a name that climbs shows it: os.Root
+// refuses. An error is a bare reason.
 func resolve(name string) (string, error) {
 	if name == "" || strings.IndexByte(name, 0) >= 0 {
 		return "", fs.ErrInvalid
@@ -109,6 +120,7 @@ func underlying(err error) error {
 	return err
 }
 
+// reason returns the bare reason of err, and errEscapes for every way out.
 func (t *tree) reason(err error) error {
 	err = underlying(err)
 	if t.escapes != nil && errors.Is(err, t.escapes) {
@@ -117,6 +129,8 @@ func (t *tree) reason(err error) error {
 	return err
 }
 
+// pathError returns err under the name that the caller used, never the real path.
+// nil stays nil.
 func (t *tree) pathError(op, name string, err error) error {
 	if err == nil {
 		return nil
@@ -124,7 +138,8 @@ func (t *tree) pathError(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: t.reason(err)}
 }
 
-// on calls fn with the resolved name.
+// on calls fn with the resolved name. The error is under the name that the caller
+// used.
 func (t *tree) on(op, name string, fn func(rel string) error) error {
 	rel, err := resolve(name)
 	if err == nil {
@@ -153,14 +168,18 @@ func (t *tree) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, er
 	return &File{File: f, name: path.Join("/", rel)}, nil
 }
 
+// special are the bits that os.Root refuses to make anything with.
 const special = fs.ModeSticky | fs.ModeSetuid | fs.ModeSetgid
 
 // open is os.Root's OpenFile, which refuses bits past 0777. They are given to a
-// file that the call makes, and only to such a one, as open(2) does.
+// file that the call makes, and only to such a one, as open(2) does. The caller
+// closes the file. When it fails nothing has been made.
 func (t *tree) open(rel string, flag int, perm fs.FileMode) (*os.File, error) {
 	if perm&special == 0 || flag&os.O_CREATE == 0 {
 		return t.openPlain(rel, flag, perm.Perm())
 	}
+	// Exclusively first, because nothing else tells whether the call made the
+	// file.
 	f, err := t.openPlain(rel, flag|os.O_EXCL, perm.Perm())
 	if errors.Is(err, fs.ErrExist) && flag&os.O_EXCL == 0 {
 		return t.openPlain(rel, flag, perm.Perm())
@@ -176,6 +195,8 @@ func (t *tree) open(rel string, flag int, perm fs.FileMode) (*os.File, error) {
 	return f, nil
 }
 
+// openPlain opens with permission bits alone, by one system call where that can
+// be, else by the root.
 func (t *tree) openPlain(rel string, flag int, perm fs.FileMode) (*os.File, error) {
 	if f, done, err := openAnew(t.file, rel, flag, perm); done {
 		return f, err
@@ -196,6 +217,7 @@ func (t *tree) Mkdir(name string, perm fs.FileMode) error {
 	return t.on("mkdir", name, func(rel string) error { return t.mkdir(rel, perm) })
 }
 
+// mkdir makes one directory. When it fails nothing has been made.
 func (t *tree) mkdir(rel string, perm fs.FileMode) error {
 	if err := t.root.Mkdir(rel, perm.Perm()); err != nil || perm&special == 0 {
 		return err
@@ -216,6 +238,7 @@ func (t *tree) MkdirAll(name string, perm fs.FileMode) error {
 
 // mkdirAll goes level by level as os.MkdirAll does. os.Root's own differs: it
 // says EEXIST of a file, and makes the directory that a dangling link points to.
+// What it made before it failed is there still.
 func (t *tree) mkdirAll(rel string, perm fs.FileMode) error {
 	info, err := t.root.Stat(rel)
 	if err == nil {
@@ -224,6 +247,8 @@ func (t *tree) mkdirAll(rel string, perm fs.FileMode) error {
 		}
 		return nil
 	}
+	// A way out is refused, not made. Of all else the parents and mkdir say what
+	// is wrong.
 	if errors.Is(t.reason(err), errEscapes) {
 		return err
 	}
@@ -274,7 +299,8 @@ func (t *tree) Rename(oldname, newname string) error {
 }
 
 // rename is os.Root's, which before Go 1.26 replaces an empty directory where
-// os.Rename says EEXIST.
+// os.Rename says EEXIST. A directory in the place is EEXIST, empty or not, but
+// for one that is the source by another name.
 func (t *tree) rename(from, to string) error {
 	if there, err := t.root.Lstat(to); err == nil && there.IsDir() {
 		here, err := t.root.Lstat(from)
