@@ -141,8 +141,8 @@ func (b *Batch) begin(w *batched, name string, perm fs.FileMode) error {
 }
 
 // temporary makes that of w. Its handle stays open, and with it its own lock, if
-// the batch has not enough of them. b.mu must be held. A handle that was counted
-// stays counted, whatever comes of it.
+// the batch has not enough of them. b.mu must be held. A handle is counted until
+// letGo, whatever comes of it.
 func (b *Batch) temporary(w *batched, t *target) (err error) {
 	switch {
 	case b.open < maxOpenFiles:
@@ -206,10 +206,22 @@ func (b *Batch) take(key string, w *batched) {
 	defer b.mu.Unlock()
 	if earlier := b.files[key]; earlier != nil {
 		_ = earlier.drop() // what is left then, Sweep finds
+		b.letGo(earlier)
+	}
+	if w.err != nil {
+		b.letGo(w)
 	}
 	b.seq++
 	w.seq = b.seq
 	b.files[key] = w
+}
+
+// letGo says that the handle of w, which is done with, is not kept open any more.
+func (b *Batch) letGo(w *batched) {
+	if w.kept {
+		w.kept = false
+		b.open--
+	}
 }
 
 // Commit puts all files in place. The error, if any, is a *BatchError.

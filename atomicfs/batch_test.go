@@ -377,3 +377,21 @@ func TestBatchWaits(t *testing.T) {
 type stringWriter struct{ io.Writer }
 
 func (w stringWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// A name that is written again and again, or in vain, uses up no handle.
+func TestBatchOfOneName(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		b := atomicfs.NewBatch(k.Fs, nil)
+		defer b.Close()
+		for i := range 100 {
+			require.NoError(t, b.WriteFile(k.Join("file"), fmt.Append(nil, i), 0o644))
+			_, err := b.WriteReader(k.Join("failing"), iotest.ErrReader(io.ErrUnexpectedEOF), 0o644)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		}
+		names := testfs.Leftovers(t, k.Fs, k.Dir)
+		assert.Len(t, names, 1)
+		assert.Regexp(t, `^\.tmp-[a-z2-7]{26}$`, names[0], "it has its own lock, and so its handle")
+		assert.Error(t, b.Commit())
+		assert.Equal(t, "99", k.ReadFile(t, k.Join("file")))
+	})
+}

@@ -193,9 +193,7 @@ func osFile(r io.Reader) *os.File {
 }
 
 // copyFrom copies g, as far as r goes, in steps between which the disk is told to
-// begin, or in one where the disk is not waited for. n is what was written. An
-// error counts as one of the file, whichever of the two it is of: the copy does
-// not tell.
+// begin, or in one where the disk is not waited for. n is what was written.
 func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
 	limit, limited := r.(*io.LimitedReader)
 	for {
@@ -212,6 +210,13 @@ func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
 		// what is left of r.
 		if limited {
 			limit.N -= m
+		}
+		if err != nil {
+			// The copy does not tell of which of the two its error is. One of the source is
+			// there still, and is no failure of the file.
+			if _, rerr := g.Read(make([]byte, 1)); rerr != nil && rerr != io.EOF { //nolint:errorlint // io.EOF is never wrapped
+				return n, rerr
+			}
 		}
 		if err := c.wrote("write", m, err); err != nil || m < step || step == 0 {
 			return n, err

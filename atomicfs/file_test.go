@@ -287,6 +287,31 @@ func TestReadFromGoesOn(t *testing.T) {
 	})
 }
 
+// A file that cannot be read is a reader that fails, and no failure of what is
+// written.
+func TestReadFromAFileThatCannotBeRead(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		path := filepath.Join(t.TempDir(), "write-only")
+		writeOnly, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+		require.NoError(t, err)
+		defer writeOnly.Close()
+		dir, err := os.Open(t.TempDir())
+		require.NoError(t, err)
+		defer dir.Close()
+		f := create(t, k.Fs, k.Join("file"), nil)
+		defer f.Close()
+		for _, r := range []*os.File{writeOnly, dir} {
+			_, err := f.ReadFrom(r)
+			requirePathError(t, err, r.Name())
+			_, err = f.ReadFrom(io.LimitReader(r, 10))
+			requirePathError(t, err, r.Name())
+		}
+		put(t, f, "text")
+		require.NoError(t, f.Commit())
+		assert.Equal(t, "text", k.ReadFile(t, k.Join("file")))
+	})
+}
+
 func TestNoReplace(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		name := k.Join("file")

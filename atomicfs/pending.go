@@ -85,18 +85,19 @@ func lockAmongOthers(at *vfs.Place) (*vfs.File, error) {
 	}
 	// A sweep has it for the moment of one removal. Whoever holds it for longer is none.
 	const moments = 100
+	err = os.ErrDeadlineExceeded
 	for range moments {
-		var ok bool
-		ok, err = lockedBy(dir, func(g *os.File) (bool, error) { return vfs.LockDir(g, false) })
+		ok, lerr := lockedBy(dir, func(g *os.File) (bool, error) { return vfs.LockDir(g, false) })
 		if ok {
 			return dir, nil
 		}
-		if err != nil {
+		if lerr != nil {
+			err = lerr
 			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return nil, errors.Join(err, dir.Close(), os.ErrDeadlineExceeded)
+	return nil, errors.Join(err, dir.Close())
 }
 
 // options are those of a temporary beside the target, with no more rights than

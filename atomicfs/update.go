@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"sync"
 
@@ -129,13 +128,7 @@ func (t *turn) is(other *turn) bool {
 	if t.dir != nil {
 		return os.SameFile(t.dir, other.dir)
 	}
-	return sameFs(t.fsys, other.fsys)
-}
-
-// sameFs reports whether a and b are one Fs, as far as they can be compared. Two
-// that cannot be compared count as two.
-func sameFs(a, b afero.Fs) bool {
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+	return vfs.Same(t.fsys, other.fsys)
 }
 
 // leave gives the turn to the next. Without users it is forgotten, so that the

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"reflect"
 	"syscall"
 
 	"github.com/spf13/afero"
@@ -47,7 +46,7 @@ func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) erro
 		if err := s.file.flush(); err != nil {
 			return &fs.PathError{Op: "commit", Path: name, Err: vfs.Reason(err)}
 		}
-		if sameFs(s.file.file.Fs(), fsys) {
+		if vfs.Same(s.file.file.Fs(), fsys) {
 			err := s.rename(name, opts)
 			if !errors.Is(err, syscall.EXDEV) && !errors.Is(err, errors.ErrUnsupported) || errors.Is(err, atomicfs.ErrNotDurable) {
 				return err
@@ -182,23 +181,4 @@ func (s *store) copyInto(f *atomicfs.File) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// sameFs reports whether a and b are one file system, so that a rename on the
-// one is a rename on the other.
-func sameFs(a, b afero.Fs) bool {
-	a, b = vfs.On(a).Fs(), vfs.On(b).Fs()
-	if isOs(a) && isOs(b) {
-		return true // they have no identity: they are empty
-	}
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
-}
-
-// isOs reports whether fsys is the operating system's own.
-func isOs(fsys afero.Fs) bool {
-	switch fsys.(type) {
-	case afero.OsFs, *afero.OsFs:
-		return true
-	}
-	return false
 }

@@ -75,8 +75,8 @@ func (v FS) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
 		return nil, syscall.EISDIR
 	case err == nil:
 		// If it has gone since the look, this fails: what is made is made by
-		// create alone.
-		flag &^= os.O_CREATE
+		// create alone. O_EXCL without O_CREATE says nothing, but MemMapFs refuses.
+		flag &^= os.O_CREATE | os.O_EXCL
 		if v.sftpfs {
 			perm = info.Mode().Perm() // it gives the file this mode
 		}

@@ -3,6 +3,7 @@ package vfs
 import (
 	"path/filepath"
 	"reflect"
+	"strings"
 
 	"github.com/spf13/afero"
 	"github.com/tempkit/tempkit/tmpfs/rootfs"
@@ -108,11 +109,52 @@ func (g ground) below(path string) ground {
 		}
 		return ground{kind: rootedKind, base: abs}
 	case rootedKind:
-		// The slash is for a bare root, whose base is "": a path with ".." in it
-		// ends there.
+		// One that would climb out of the base is for BasePathFs to refuse.
+		if rel := filepath.Clean(strings.TrimLeft(path, slashes)); rel == ".." || strings.HasPrefix(rel, ".."+separator) {
+			return ground{}
+		}
+		// The slash is for a bare root, whose base is "".
 		return ground{kind: rootedKind, root: g.root, base: filepath.Join(g.base, separator, path)}
 	}
 	return g
+}
+
+// Same reports whether a and b are one Fs, so that a rename on the one is a rename
+// on the other: the same pointer, or values that nothing tells apart.
+func Same(a, b afero.Fs) bool {
+	if On(a).kind == osKind && On(b).kind == osKind {
+		return true // they have no identity: they are empty
+	}
+	return identical(reflect.ValueOf(a), reflect.ValueOf(b))
+}
+
+// identical is == for values of all types: those that Go does not compare are
+// identical if they share their memory.
+func identical(a, b reflect.Value) bool {
+	switch {
+	case a.IsValid() != b.IsValid() || a.IsValid() && a.Type() != b.Type():
+		return false
+	case !a.IsValid():
+		return true
+	case a.Comparable() && b.Comparable():
+		return a.Equal(b)
+	}
+	switch a.Kind() {
+	case reflect.Interface:
+		return identical(a.Elem(), b.Elem())
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if !identical(a.Field(i), b.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Slice:
+		return a.Pointer() == b.Pointer() && a.Len() == b.Len()
+	case reflect.Map, reflect.Func:
+		return a.Pointer() == b.Pointer()
+	}
+	return false // an array of such
 }
 
 // either returns the lock of a union. One with a disk in it has a lock of its

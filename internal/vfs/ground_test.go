@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"sync/atomic"
@@ -269,4 +270,62 @@ func TestFaults(t *testing.T) {
 			})
 		})
 	})
+}
+
+// A base path below another does not leave that, whatever it is called.
+func TestBaseBelowBase(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "base", "in"), 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "out"), 0o755))
+	outer := afero.NewBasePathFs(afero.NewOsFs(), filepath.Join(dir, "base"))
+	for _, path := range []string{"../out", "/../out", "in/../../out", ".."} {
+		v := vfs.On(afero.NewBasePathFs(outer, path))
+		_, err := v.Create("/file", 0o644)
+		assert.Error(t, err, path)
+		assert.Error(t, v.Mkdir("/out/dir", 0o755), path)
+	}
+	for _, path := range []string{"in", "/in", "./in/../in"} {
+		write(t, vfs.On(afero.NewBasePathFs(outer, path)), "/file", path)
+		b, err := os.ReadFile(filepath.Join(dir, "base", "in", "file"))
+		require.NoError(t, err)
+		assert.Equal(t, path, string(b))
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "out"))
+	require.NoError(t, err)
+	assert.Empty(t, entries)
+}
+
+// boxed is an Fs that Go does not compare, and that looks as if it did.
+type boxed struct {
+	afero.Fs
+	any
+}
+
+func TestSame(t *testing.T) {
+	mem, other := afero.NewMemMapFs(), afero.NewMemMapFs()
+	notes := []string{"a"}
+	for _, c := range []struct {
+		a, b afero.Fs
+		same bool
+	}{
+		{afero.NewOsFs(), afero.NewOsFs(), true},
+		{afero.NewOsFs(), mem, false},
+		{mem, mem, true},
+		{mem, other, false},
+		{boxed{mem, notes}, boxed{mem, notes}, true},
+		{boxed{mem, notes}, boxed{other, notes}, false},
+		{boxed{mem, notes}, boxed{mem, []string{"a"}}, false},
+		{boxed{mem, 1}, boxed{mem, notes}, false},
+		{boxed{mem, nil}, boxed{mem, nil}, true},
+	} {
+		assert.Equal(t, c.same, vfs.Same(c.a, c.b), "%v %v", c.a, c.b)
+		assert.Equal(t, c.same, vfs.Same(c.b, c.a), "%v %v", c.b, c.a)
+	}
+	// And the operations do with it what they do with any.
+	v := vfs.On(boxed{mem, notes})
+	write(t, v, "/old", "text")
+	to, err := v.Pin("/new", false)
+	require.NoError(t, err)
+	require.NoError(t, vfs.On(boxed{mem, notes}).Rename("/old", to))
+	assert.Equal(t, "text", read(t, v, "/new"))
 }

@@ -293,7 +293,7 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 	if pos < 0 || offset > 0 && pos < base {
 		return 0, h.fail("seek", syscall.EINVAL)
 	}
-	if h.listed && pos == 0 {
+	if h.listed && pos == 0 && whence != io.SeekCurrent {
 		// A directory is read again from its start, to which not every Fs goes back.
 		f, err := h.v.fsys.Open(h.name)
 		if err != nil {

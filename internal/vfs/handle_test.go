@@ -353,6 +353,30 @@ func TestReaddir(t *testing.T) {
 	})
 }
 
+// A Seek that asks where it is does not begin anew, and O_EXCL without O_CREATE
+// says nothing.
+func TestReaddirGoesOn(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		require.NoError(t, v.Mkdir(k.Join("d"), 0o755))
+		for _, name := range []string{"a", "b", "c"} {
+			write(t, v, k.Join("d", name), "")
+		}
+		f, err := v.Open(k.Join("d"))
+		require.NoError(t, err)
+		defer f.Close()
+		_, err = f.Readdirnames(-1)
+		require.NoError(t, err)
+		_, err = f.Seek(0, io.SeekCurrent)
+		require.NoError(t, err)
+		names, err := f.Readdirnames(-1)
+		require.NoError(t, err)
+		assert.Empty(t, names)
+		g, err := v.OpenFile(k.Join("d", "a"), os.O_RDWR|os.O_EXCL, 0)
+		require.NoError(t, err)
+		require.NoError(t, g.Close())
+	})
+}
+
 func TestLinksOfHandles(t *testing.T) {
 	onLinks(t, func(t *testing.T, k testfs.Kind, v vfs.FS, dir string) {
 		require.NoError(t, os.Symlink("a", filepath.Join(dir, "l")))

@@ -49,7 +49,7 @@ func (v FS) guard(names ...string) (unlock func()) {
 	var fsys any = reflect.TypeOf(v.fsys)
 	// One that cannot be a key shares a lock with the others of its type: they
 	// wait for each other, and nothing else is lost.
-	if reflect.TypeOf(v.fsys).Comparable() {
+	if reflect.ValueOf(v.fsys).Comparable() {
 		fsys = v.fsys
 	}
 	// In the order of their names, so that two of these never wait for each other.

@@ -279,7 +279,7 @@ func (v FS) removeAll(name string) error {
 func (v FS) removeTree(name string, info fs.FileInfo) (left []error) {
 	if info.IsDir() {
 		names, err := v.list(name)
-		if err != nil && v.missing(name, err) != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			left = append(left, fail("remove", name, err))
 		}
 		for _, base := range names {

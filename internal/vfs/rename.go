@@ -30,7 +30,7 @@ func (v FS) move(old string, to *Place, exclusive bool) error {
 	switch {
 	case v.OnDisk() && to.OnDisk():
 		err = v.moveOnDisk(clean, to, exclusive)
-	case v.fsys == to.fsys:
+	case Same(v.fsys, to.fsys):
 		err = v.moveElsewhere(clean, to.Name, exclusive)
 	default:
 		err = syscall.EXDEV
@@ -263,7 +263,7 @@ func (v FS) Exchange(old string, to *Place) error {
 	if err != nil {
 		return err
 	}
-	if x, ok := v.fsys.(Exchanger); ok && v.fsys == to.fsys {
+	if x, ok := v.fsys.(Exchanger); ok && Same(v.fsys, to.fsys) {
 		return failLink("exchange", clean, to.User, x.Exchange(Sealed{}, clean, to.Name))
 	}
 	if !v.OnDisk() || !to.OnDisk() {

@@ -3,6 +3,7 @@ package vfs
 import (
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/spf13/afero"
 	"github.com/tempkit/tempkit/tmpfs/rootfs"
@@ -35,6 +36,9 @@ func (v FS) Sub(dir string) (*Sub, error) {
 	s := &Sub{parent: v, dir: clean}
 	// There is nothing to hold open, and a swap between two calls cannot be seen.
 	if !v.OnDisk() {
+		if !info.IsDir() {
+			return nil, fail("open", clean, syscall.ENOTDIR)
+		}
 		s.rebase()
 		return s, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -75,6 +76,14 @@ func TestSubOfLink(t *testing.T) {
 		assert.Error(t, err)
 		_, err = v.Sub(k.Join("no"))
 		assert.ErrorIs(t, err, fs.ErrNotExist)
+	})
+}
+
+func TestSubOfFile(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		write(t, v, k.Join("file"), "s")
+		_, err := v.Sub(k.Join("file"))
+		assert.ErrorIs(t, err, syscall.ENOTDIR)
 	})
 }
 
