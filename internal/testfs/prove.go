@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -102,7 +103,7 @@ func ProveCrashes(t *testing.T, room string, least int, proofs []Proof) {
 			if err != nil {
 				return Tally{Bad: 1, First: err}
 			}
-			return trial.check(limit, rnd)
+			return trial.check(math.MaxInt, limit, rnd)
 		}))
 	}
 	t.Logf("%d proofs, %v", len(proofs), time.Since(start).Round(time.Millisecond))
@@ -142,7 +143,7 @@ func (f Fault) fits(call string) bool {
 
 // ProveFaults makes the calls of each operation fail: each alone and with all that
 // follow, in every way; and then two by two, by lot, until there have been least
-// plans. After each plan the power is cut at every moment since the first fault.
+// plans. After each plan the power is cut at moments since the first fault.
 func ProveFaults(t *testing.T, room string, leastPlans, leastStates int, proofs []Proof) {
 	t.Helper()
 	seed, start := seed(t), time.Now()
@@ -183,7 +184,7 @@ func (p Proof) run(faults plan, limit int, rnd *rand.Rand) (Tally, *trial) {
 	if err != nil {
 		return Tally{Bad: 1, First: err}, nil
 	}
-	tally := trial.check(limit, rnd)
+	tally := trial.check(8, limit, rnd)
 	if tally.First != nil {
 		tally.First = fmt.Errorf("%v: %w", faults, tally.First)
 	}

@@ -1,6 +1,7 @@
 package testfs
 
 import (
+	"math"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -95,14 +96,16 @@ func (l *liar) isSync(dirs bool) When {
 	}
 }
 
-// watchRename is a step that notes a rename and leaves it as it is.
+// watchRename is a step that notes a rename and leaves it as it is. A new directory
+// begins something that a rename will end.
 func (l *liar) watchRename() step {
-	isRename := func(_ int, call string) bool {
-		return strings.HasPrefix(call, "rename ") || strings.HasPrefix(call, "exchange ")
+	watched := func(_ int, call string) bool {
+		op, _, _ := strings.Cut(call, " ")
+		return op == "rename" || op == "exchange" || op == "mkdir"
 	}
-	return step{when: isRename, fault: Fault{Instead: func(_ string, act func() error) error {
+	return step{when: watched, fault: Fault{Instead: func(call string, act func() error) error {
 		l.mu.Lock()
-		l.renamed = true
+		l.renamed = !strings.HasPrefix(call, "mkdir")
 		l.mu.Unlock()
 		return act()
 	}}}
@@ -185,7 +188,7 @@ func ProveTeeth(t *testing.T, room string, proofs []Proof, none ...string) {
 
 // bitten tries the operation with the tooth.
 func (p Proof) bitten(tooth Tooth, rnd *rand.Rand) (sum Tally) {
-	limit := 32
+	limit := 128
 	if tooth.faults {
 		limit = 2 // it shows without a cut
 	}
@@ -207,7 +210,7 @@ func (p Proof) bitten(tooth Tooth, rnd *rand.Rand) (sum Tally) {
 		if tooth.faults && len(trial.met) == 0 {
 			break
 		}
-		sum.add(trial.check(limit, rnd))
+		sum.add(trial.check(math.MaxInt, limit, rnd))
 		if !tooth.faults {
 			break
 		}
