@@ -7,7 +7,7 @@ import (
 )
 
 func TestProofCrashes(t *testing.T) {
-	testfs.ProveCrashes(t, "atomicfs", 60_000, proofs(testfs.Sizes...))
+	testfs.ProveCrashes(t, "atomicfs", 70_000, proofs(testfs.Sizes...))
 }
 
 func TestProofFaults(t *testing.T) {

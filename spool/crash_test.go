@@ -200,7 +200,7 @@ func still(f *spool.File, data []byte) error {
 }
 
 func TestProofCrashes(t *testing.T) {
-	testfs.ProveCrashes(t, "spool", 20_000, append(proofs(testfs.Sizes...), lossless()...))
+	testfs.ProveCrashes(t, "spool", 30_000, append(proofs(testfs.Sizes...), lossless()...))
 }
 
 func TestProofFaults(t *testing.T) {

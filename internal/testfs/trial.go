@@ -95,7 +95,7 @@ func (t *trial) seen() Seen {
 // moments, by lot, and the last.
 func (t *trial) check(moments, limit int, rnd *rand.Rand) Tally {
 	now := t.disk.Now()
-	tally := Tally{Plans: 1}
+	tally, turn := Tally{Plans: 1}, 0
 	tally.found(t.behaviour())
 	tally.found(t.proof.Holds(t.disk.Copy(), t.seen()))
 	for _, m := range Models {
@@ -105,7 +105,8 @@ func (t *trial) check(moments, limit int, rnd *rand.Rand) Tally {
 			}
 			n, err := t.disk.Crashes(at, m, limit, rnd, func(state *CrashFs) error {
 				s := t.seen()
-				s.Ended, s.Cut, s.Model = at == now, true, m
+				turn++
+				s.Ended, s.Cut, s.Model, s.Turn = at == now, true, m, turn
 				return t.proof.Holds(state, s)
 			})
 			tally.States += n
