@@ -91,7 +91,7 @@ func eachProof(proofs []Proof, seed uint64, round int, fn func(p Proof, rnd *ran
 // until least states have been looked at: those of a moment are all tried while
 // they are few, and drawn by lot when they are many. In every other round data is
 // torn by sectors.
-func ProveCrashes(t *testing.T, room string, least int, proofs []Proof) {
+func ProveCrashes(t testing.TB, room string, least int, proofs []Proof) {
 	t.Helper()
 	least = scaled(least)
 	seed, start := seed(t), time.Now()
@@ -144,7 +144,7 @@ func (f Fault) fits(call string) bool {
 // ProveFaults makes the calls of each operation fail: each alone and with all that
 // follow, in every way; and then two by two, by lot, until there have been least
 // plans. After each plan the power is cut at moments since the first fault.
-func ProveFaults(t *testing.T, room string, leastPlans, leastStates int, proofs []Proof) {
+func ProveFaults(t testing.TB, room string, leastPlans, leastStates int, proofs []Proof) {
 	t.Helper()
 	seed, start := seed(t), time.Now()
 	const limit = 4 // states of a moment; there are many plans
@@ -167,7 +167,7 @@ func ProveFaults(t *testing.T, room string, leastPlans, leastStates int, proofs 
 }
 
 // ProveTriples makes three calls of each operation fail, by lot, in as many plans.
-func ProveTriples(t *testing.T, room string, plans int, proofs []Proof) {
+func ProveTriples(t testing.TB, room string, plans int, proofs []Proof) {
 	t.Helper()
 	seed, start := seed(t), time.Now()
 	var sum Tally

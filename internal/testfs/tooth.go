@@ -155,7 +155,7 @@ func (l *liar) syncLate(file, name string) error {
 
 // ProveTeeth lets each tooth bite: of proofs, which hold, at least one must not hold
 // with it. Teeth whose names are among none have nothing to bite on here.
-func ProveTeeth(t *testing.T, room string, proofs []Proof, none ...string) {
+func ProveTeeth(t testing.TB, room string, proofs []Proof, none ...string) {
 	t.Helper()
 	seed := seed(t)
 	missed, tried := 0, 0
