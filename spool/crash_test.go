@@ -199,12 +199,12 @@ func still(f *spool.File, data []byte) error {
 	return nil
 }
 
-func TestProofCrashes(t *testing.T) {
+func TestAtomicAndDurableAfterAnyCut(t *testing.T) {
 	testfs.ProveCrashes(t, "spool", 30_000, append(proofs(testfs.Sizes...), lossless()...))
 }
 
-func TestProofFaults(t *testing.T) {
+func TestErrorsOfAnyCall(t *testing.T) {
 	testfs.ProveFaults(t, "spool", 2_000, 100_000, append(proofs(5000), lossless()...))
 }
 
-func TestProofTeeth(t *testing.T) { testfs.ProveTeeth(t, "spool", proofs(5000)) }
+func TestTeeth(t *testing.T) { testfs.ProveTeeth(t, "spool", proofs(5000)) }

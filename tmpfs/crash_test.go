@@ -206,15 +206,15 @@ func removed() testfs.Proof {
 	}
 }
 
-func TestProofCrashes(t *testing.T) {
+func TestAtomicAfterAnyCut(t *testing.T) {
 	testfs.ProveCrashes(t, "tmpfs", 10_000, proofs(testfs.Sizes...))
 }
 
-func TestProofFaults(t *testing.T) {
+func TestErrorsOfAnyCall(t *testing.T) {
 	testfs.ProveFaults(t, "tmpfs", 1_000, 20_000, proofs(5000))
 }
 
 // What has to be synced, and in which order, is what package atomicfs adds.
-func TestProofTeeth(t *testing.T) {
+func TestTeeth(t *testing.T) {
 	testfs.ProveTeeth(t, "tmpfs", proofs(5000), "no sync of directories before the rename", "chmod after the file sync")
 }

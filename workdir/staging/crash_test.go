@@ -345,8 +345,10 @@ func idle(fsys afero.Fs) error {
 	return nil
 }
 
-func TestProofCrashes(t *testing.T) { testfs.ProveCrashes(t, "staging", 10_000, transfers()) }
+func TestAtomicAndDurableAfterAnyCut(t *testing.T) {
+	testfs.ProveCrashes(t, "staging", 10_000, transfers())
+}
 
-func TestProofFaults(t *testing.T) { testfs.ProveFaults(t, "staging", 2_000, 100_000, transfers()) }
+func TestErrorsOfAnyCall(t *testing.T) { testfs.ProveFaults(t, "staging", 2_000, 100_000, transfers()) }
 
-func TestProofTeeth(t *testing.T) { testfs.ProveTeeth(t, "staging", transfers()) }
+func TestTeeth(t *testing.T) { testfs.ProveTeeth(t, "staging", transfers()) }
