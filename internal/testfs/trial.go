@@ -114,8 +114,8 @@ func (t *trial) check(moments, limit int, rnd *rand.Rand) Tally {
 		}
 	}
 	if tally.First != nil {
-		tally.First = fmt.Errorf("%w\nit returned: %v\nfaults met: %s\nthe calls:\n%s",
-			tally.First, t.err, strings.Join(t.seen().Met, ", "), strings.Join(t.calls, "\n"))
+		tally.First = fmt.Errorf("%w\nit returned: %s\nfaults met: %s\nthe calls:\n%s",
+			tally.First, fmt.Sprint(t.err), strings.Join(t.seen().Met, ", "), strings.Join(t.calls, "\n"))
 	}
 	return tally
 }

@@ -251,7 +251,7 @@ func chunk(u *staging.Upload, from, to int) error {
 // nothingLeft says that after a success without faults the area is empty.
 func nothingLeft(disk *testfs.CrashFs, s testfs.Seen) error {
 	if s.Ended && !s.Cut && (s.Err == nil || !s.Unremoved()) && len(uploads(disk)) > 0 {
-		return fmt.Errorf("an upload is left, after %v", s.Err)
+		return fmt.Errorf("an upload is left, after %s", fmt.Sprint(s.Err))
 	}
 	return nil
 }
