@@ -161,6 +161,9 @@ func TestProveFaultsTellsRightFromWrong(t *testing.T) {
 }
 
 func TestProveTeethTellsWhatNobodyNotices(t *testing.T) {
+	if testfs.Short() {
+		t.Skip("so are they")
+	}
 	some := careful(nil)
 	none := []string{"no sync of directories before the rename"}
 	assert.Empty(t, said(t, func(t testing.TB) { testfs.ProveTeeth(t, "test", []testfs.Proof{some}, none...) }))
