@@ -87,7 +87,7 @@ func TestCommitDir(t *testing.T) {
 	})
 }
 
-func TestCommitDirRefuses(t *testing.T) {
+func TestNoPretenceCommitDirRefuses(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		d := tree(t, k.Fs, k.Dir, "new")
 		defer d.Close()
@@ -109,7 +109,7 @@ func TestCommitDirRefuses(t *testing.T) {
 }
 
 // Every file and directory is synced, from the bottom up, before the name.
-func TestCommitDirOrder(t *testing.T) {
+func TestDurableOrderOfCommitDir(t *testing.T) {
 	k := testfs.Kinds(t)[0]
 	spy := testfs.NewSpy(k.Fs)
 	d, err := tmpfs.Mkdir(spy, &tmpfs.Options{Dir: k.Dir, Pattern: "mine-*"})
@@ -173,7 +173,7 @@ func TestCommitDirSyncFails(t *testing.T) {
 }
 
 // A reader sees the old tree or the new one at every moment.
-func TestCommitDirReaders(t *testing.T) {
+func TestAtomicForReadersOfCommitDir(t *testing.T) {
 	inMemory(t)
 	eachWithLinks(t, func(t *testing.T, k testfs.Kind) {
 		name := k.Join("site")

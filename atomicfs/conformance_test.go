@@ -70,7 +70,7 @@ func writeFile(t *testing.T, k testfs.Kind, name, text string) {
 
 var conformance = map[string]map[string]conformanceCase{
 	"renameio": {
-		"TestOpenTempFile":         notHere(namesAreTmpfs + "; modes under every umask: TestModeMatrix"),
+		"TestOpenTempFile":         notHere(namesAreTmpfs + "; modes under every umask: TestModeAndOwnerMatrix"),
 		"TestOpenTempFileConflict": notHere(namesAreTmpfs),
 		"TestPendingFileCreation":  pendingFileCreation,
 		"TestPendingFileClosing": func(t *testing.T, k testfs.Kind) {
@@ -226,7 +226,7 @@ var conformance = map[string]map[string]conformanceCase{
 		"TestCreateAtomicReplace": replaces(0o644),
 		// As root and in memory nothing is read-only; TestAsNobody runs TestReadOnlyFile.
 		"TestCreateAtomicReplaceReadOnly": replaces(0o400),
-		"TestTempFilePermissions":         notHere("TestModeMatrix looks at the temporary's mode in every case"),
+		"TestTempFilePermissions":         notHere("TestModeAndOwnerMatrix looks at the temporary's mode in every case"),
 	},
 	"containers-storage": {
 		"TestAtomicCommitAndRollbackFile": func(t *testing.T, k testfs.Kind) {
@@ -459,7 +459,7 @@ var conformance = map[string]map[string]conformanceCase{
 	},
 	"write-file-atomic": {
 		"writes to symlinks without clobbering": writesThroughLink,
-		"chown and chmod":                       notHere("TestOwnerIsKept, TestChownRefused, TestModeMatrix"),
+		"chown and chmod":                       notHere("TestModeAndOwnerIsKept, TestModeAndOwnerRefused, TestModeAndOwnerMatrix"),
 		"does not change chmod by default": func(t *testing.T, k testfs.Kind) {
 			writeFile(t, k, "file", "42")
 			require.NoError(t, k.Fs.Chmod(k.Join("file"), 0o741))
@@ -472,7 +472,7 @@ var conformance = map[string]map[string]conformanceCase{
 		},
 		"ensure writes to the same file are serial":                                    concurrentWrites,
 		"allow write to multiple files in parallel, but same file writes are serial":   concurrentWrites,
-		"noopen/nowrite/nofsync/nochown/enosys/einval/eperm/nochmod/norename/nounlink": notHere("TestFaultsOfWriteFile: every call, alone and with all that follow; TestChownRefused"),
+		"noopen/nowrite/nofsync/nochown/enosys/einval/eperm/nochmod/norename/nounlink": notHere("TestErrorsOfWriteFile: every call, alone and with all that follow; TestModeAndOwnerRefused"),
 	},
 	"glib": {
 		"/fileutils/set-contents-full":                     pendingFileCreation,

@@ -88,7 +88,7 @@ func removalFailed(s *testfs.Spy) bool {
 	return false
 }
 
-func TestFaultsOfWriteFile(t *testing.T) {
+func TestErrorsOfWriteFile(t *testing.T) {
 	for _, exists := range []bool{true, false} {
 		eachFault(t, exists, func(fsys afero.Fs, name string) error {
 			return atomicfs.WriteFile(fsys, name, []byte("new"), 0o644)
@@ -96,7 +96,7 @@ func TestFaultsOfWriteFile(t *testing.T) {
 	}
 }
 
-func TestFaultsOfNoReplace(t *testing.T) {
+func TestErrorsOfNoReplace(t *testing.T) {
 	eachFault(t, false, func(fsys afero.Fs, name string) error {
 		f, err := atomicfs.Create(fsys, name, &atomicfs.Options{NoReplace: true})
 		if err != nil {
@@ -110,7 +110,7 @@ func TestFaultsOfNoReplace(t *testing.T) {
 	})
 }
 
-func TestFaultsOfCommit(t *testing.T) {
+func TestErrorsOfCommit(t *testing.T) {
 	eachFault(t, true, func(fsys afero.Fs, name string) error {
 		return tmpfs.WithFile(fsys, &tmpfs.Options{Dir: path.Dir(name), Pattern: "other-*"}, func(f *tmpfs.File) error {
 			if _, err := f.WriteString("new"); err != nil {
@@ -121,7 +121,7 @@ func TestFaultsOfCommit(t *testing.T) {
 	})
 }
 
-func TestFaultsOfUpdate(t *testing.T) {
+func TestErrorsOfUpdate(t *testing.T) {
 	eachFault(t, true, func(fsys afero.Fs, name string) error {
 		return atomicfs.Update(fsys, name, 0o644, func(old []byte) ([]byte, error) {
 			return []byte(strings.ReplaceAll(string(old), "old", "new")), nil
@@ -129,7 +129,7 @@ func TestFaultsOfUpdate(t *testing.T) {
 	})
 }
 
-func TestFaultsOfBatch(t *testing.T) {
+func TestErrorsOfBatch(t *testing.T) {
 	eachFault(t, true, func(fsys afero.Fs, name string) error {
 		b := atomicfs.NewBatch(fsys, nil)
 		_ = b.WriteFile(name, []byte("new"), 0o644) // Commit says it too
@@ -137,7 +137,7 @@ func TestFaultsOfBatch(t *testing.T) {
 	})
 }
 
-func TestFaultsOfNewFs(t *testing.T) {
+func TestErrorsOfNewFs(t *testing.T) {
 	for _, exists := range []bool{true, false} {
 		eachFault(t, exists, func(fsys afero.Fs, name string) error {
 			f, err := atomicfs.NewFs(fsys, nil).Create(name)
@@ -162,7 +162,7 @@ func TestFaultsOfNewFs(t *testing.T) {
 }
 
 // What fails while parents are made leaves none that is not durable.
-func TestFaultsOfParents(t *testing.T) {
+func TestErrorsOfParents(t *testing.T) {
 	inMemory(t)
 	for _, k := range testfs.Kinds(t) {
 		if k.Name != "OsFs" && k.Name != "MemMapFs" {
@@ -189,7 +189,7 @@ func TestFaultsOfParents(t *testing.T) {
 }
 
 // A sweep with a failing call removes no more than it should.
-func TestFaultsOfSweep(t *testing.T) {
+func TestErrorsOfSweep(t *testing.T) {
 	inMemory(t)
 	abandoned := ".tmp-" + strings.Repeat("a", 26)
 	for _, k := range testfs.Kinds(t) {
@@ -220,7 +220,7 @@ func TestFaultsOfSweep(t *testing.T) {
 }
 
 // The order of the calls of one WriteFile is a promise. See the package doc.
-func TestOrder(t *testing.T) {
+func TestDurableOrder(t *testing.T) {
 	k := testfs.Kinds(t)[0]
 	require.Equal(t, "OsFs", k.Name)
 	spy := testfs.NewSpy(k.Fs)
@@ -297,7 +297,7 @@ close .
 
 // A sync that failed is not tried again: the system may have dropped the pages
 // that it could not write, and then says nil.
-func TestFailedSyncIsFinal(t *testing.T) {
+func TestErrorsFailedSyncIsFinal(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		name := k.Join("file")
 		k.WriteFile(t, name, "old")
@@ -313,7 +313,7 @@ func TestFailedSyncIsFinal(t *testing.T) {
 	})
 }
 
-func TestNotDurable(t *testing.T) {
+func TestErrorsNotDurable(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		for way, write := range writers {
 			name := k.Join("file")
@@ -331,7 +331,7 @@ func TestNotDurable(t *testing.T) {
 }
 
 // Where directories cannot be synced at all, that is no error.
-func TestNoSuchSync(t *testing.T) {
+func TestNoPretenceNoSuchSync(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		for _, reason := range []error{einval, enotsup, errors.ErrUnsupported} {
 			spy := testfs.NewSpy(k.Fs)
@@ -343,7 +343,7 @@ func TestNoSuchSync(t *testing.T) {
 }
 
 // An owner that cannot be kept is no error; one whose change fails is.
-func TestChownRefused(t *testing.T) {
+func TestModeAndOwnerRefused(t *testing.T) {
 	for reason, fails := range map[error]bool{eperm: false, einval: false, enosys: false, eio: true} {
 		k := testfs.Kinds(t)[0]
 		if !canChown(t) {

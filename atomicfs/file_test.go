@@ -227,7 +227,7 @@ func TestFileStatOfExisting(t *testing.T) {
 }
 
 // A write that failed fails the commit, whatever the caller made of its error.
-func TestFailedWrite(t *testing.T) {
+func TestErrorsFailedWrite(t *testing.T) {
 	faults := map[string]testfs.Fault{
 		"error":      {Err: testfs.ErrFault},
 		"short":      {Short: true},

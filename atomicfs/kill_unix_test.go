@@ -122,7 +122,7 @@ func writeOnce(fsys afero.Fs, how, name string, data []byte) error {
 
 // A file whose writer has been killed is abandoned; one that is being written in
 // another process is not.
-func TestSweepAfterKill(t *testing.T) {
+func TestLitterAfterKill(t *testing.T) {
 	dir := t.TempDir()
 	k := testfs.Kind{Name: "OsFs", Fs: afero.NewOsFs(), Dir: dir}
 	const kills = 200

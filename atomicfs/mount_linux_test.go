@@ -130,7 +130,7 @@ func TestCommitAcrossVolumes(t *testing.T) {
 
 // While it is written the file has no name where the file system knows such
 // files, so that a killed writer leaves nothing.
-func TestNoNameWhileWriting(t *testing.T) {
+func TestLitterNoNameWhileWriting(t *testing.T) {
 	dir := t.TempDir()
 	probe, err := os.OpenFile(dir, os.O_RDWR|0x410000, 0o600) // O_TMPFILE
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // Readers see the old contents or the new, whole, and never that there is no
 // file. This is what the promise table says of each kind.
-func TestReaders(t *testing.T) {
+func TestAtomicForReaders(t *testing.T) {
 	inMemory(t)
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		name := k.Join("file")

@@ -156,7 +156,7 @@ func TestSweepGoesOn(t *testing.T) {
 	})
 }
 
-func TestSweepLeavesLinks(t *testing.T) {
+func TestLitterSweepLeavesLinks(t *testing.T) {
 	eachWithLinks(t, func(t *testing.T, k testfs.Kind) {
 		k.WriteFile(t, k.Join("file"), "text")
 		link(t, k, "file", k.Join(abandoned))
@@ -168,7 +168,7 @@ func TestSweepLeavesLinks(t *testing.T) {
 
 // Sweeps and writers do not get in each other's way: every write succeeds, also
 // where the files of the operating system have a name while they are written.
-func TestSweepBesideWriters(t *testing.T) {
+func TestLitterSweepBesideWriters(t *testing.T) {
 	t.Run("unnamed", sweepBesideWriters)
 	atomicfs.SetUnnamed(false)
 	defer atomicfs.SetUnnamed(true)

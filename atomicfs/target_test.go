@@ -274,7 +274,7 @@ func TestParentIsRemovedMeanwhile(t *testing.T) {
 	})
 }
 
-func TestModes(t *testing.T) {
+func TestModeAndOwnerModes(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		mode := func(name string) fs.FileMode {
 			info, err := k.Fs.Stat(name)
@@ -314,7 +314,7 @@ func TestModes(t *testing.T) {
 
 // A file that somebody makes while another is being written is one that exists, and
 // one that somebody removes has had a mode.
-func TestModeOfFileMadeMeanwhile(t *testing.T) {
+func TestModeAndOwnerOfFileMadeMeanwhile(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		name := k.Join("file")
 		f := create(t, k.Fs, name, nil)
@@ -331,7 +331,7 @@ func TestModeOfFileMadeMeanwhile(t *testing.T) {
 }
 
 // In memory a file may have no mode at all: the default it is then.
-func TestModeOfNone(t *testing.T) {
+func TestModeAndOwnerOfNone(t *testing.T) {
 	for _, k := range testfs.Kinds(t) {
 		if k.Name != "MemMapFs" {
 			continue

@@ -114,7 +114,7 @@ func umask(t *testing.T, mask int) {
 
 // The mode is what os.WriteFile would have left, for every umask, mode of an
 // existing file and perm, and the temporary never has more.
-func TestModeMatrix(t *testing.T) {
+func TestModeAndOwnerMatrix(t *testing.T) {
 	inMemory(t)
 	missing := fs.FileMode(0xffff)
 	modes := []fs.FileMode{missing, 0o644, 0o600, 0o666, 0o777, 0o400, 0o440, 0o200, 0o000, 0o755 | fs.ModeSetuid, 0o755 | fs.ModeSetgid}
@@ -178,7 +178,7 @@ func temporaryMode(t *testing.T, dir string) fs.FileMode {
 }
 
 // Owner and group are kept where the process may.
-func TestOwnerIsKept(t *testing.T) {
+func TestModeAndOwnerIsKept(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}
@@ -237,7 +237,7 @@ func TestAsNobody(t *testing.T) {
 	theirs := filepath.Join(dir, "theirs")
 	require.NoError(t, os.WriteFile(theirs, []byte("old"), 0o644))
 
-	cmd := exec.Command(binary, "-test.run=^(TestReadOnly|TestModeMatrix|TestOthersFile|TestUnreadable|TestNoReplaceB|TestOrder|TestSweep$)", "-test.v")
+	cmd := exec.Command(binary, "-test.run=^(TestReadOnly|TestModeAndOwnerMatrix|TestOthersFile|TestUnreadable|TestNoReplaceB|TestDurableOrder|TestSweep$)", "-test.v")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, theirsEnv+"="+theirs)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -247,7 +247,7 @@ func TestAsNobody(t *testing.T) {
 		return strings.HasPrefix(line, "===") || strings.HasPrefix(line, "--- PASS") || strings.HasPrefix(line, "--- SKIP")
 	})
 	require.NoError(t, err, "%s", strings.Join(failures, "\n"))
-	for _, name := range []string{"TestReadOnlyDirectory", "TestReadOnlyFile", "TestOthersFile", "TestUnreadable", "TestModeMatrix"} {
+	for _, name := range []string{"TestReadOnlyDirectory", "TestReadOnlyFile", "TestOthersFile", "TestUnreadable", "TestModeAndOwnerMatrix"} {
 		assert.Contains(t, string(out), "--- PASS: "+name)
 	}
 }

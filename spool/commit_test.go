@@ -165,7 +165,7 @@ func TestCommitKeepsTheInode(t *testing.T) {
 
 // A commit that failed has closed the disk file where that has a name: it is
 // opened again, as often as need be.
-func TestCommitThatFailsTwice(t *testing.T) {
+func TestErrorsCommitThatFailsTwice(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		s := testfs.NewSpy(k.Fs)
 		fsys := newSticky(s, false)
@@ -219,7 +219,7 @@ func TestReaderAfterCommit(t *testing.T) {
 
 // Whatever call of a Commit fails: the destination is the old or the new, whole;
 // nil means the new; otherwise everything is still here and the next try succeeds.
-func TestCommitThatFails(t *testing.T) {
+func TestErrorsCommitThatFails(t *testing.T) {
 	old, want := []byte("old"), text(150_000)
 	plain := func(fsys afero.Fs) afero.Fs { return fsys }
 	for name, over := range map[string]func(fsys afero.Fs) afero.Fs{
@@ -248,7 +248,7 @@ func commitFails(t *testing.T, k testfs.Kind, s *testfs.Spy, fsys afero.Fs, spil
 	_, err = f.Seek(77, io.SeekStart)
 	require.NoError(t, err)
 	if spill && f.Spill() != nil {
-		return // TestSpillThatFails
+		return // TestErrorsSpillThatFails
 	}
 	var r *spool.Reader
 	if reading {

@@ -62,6 +62,7 @@ func proofs(sizes ...int) (all []testfs.Proof) {
 			)
 		}
 	}
+	all = append(all, adopted("/dir/file", testfs.Replaced("/dir/file", 5000)), adopted("/dir/a/fresh", testfs.Added("/dir/a/fresh", 5000)))
 	const size = 12289
 	data := testfs.Content('n', size)
 	return append(
@@ -101,6 +102,27 @@ func proofs(sizes ...int) (all []testfs.Proof) {
 			return f.Commit(fsys, fresh, &atomicfs.Options{NoReplace: true})
 		}),
 	)
+}
+
+// adopted is the proof of a spool over a file that has a name, and so is renamed.
+func adopted(to string, file testfs.Written) testfs.Proof {
+	p := spooled("Commit of a file with a name to "+to, spool.Options{}, file, nil)
+	p.Act = func(fsys afero.Fs) error {
+		f, err := tmpfs.Create(fsys, &tmpfs.Options{Dir: "/dir/temp"})
+		if err != nil {
+			return err
+		}
+		s, err := spool.FromFile(f, nil)
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		r := s.NewReader()
+		if _, err = s.WriteAt(file.New.Data, 0); err == nil {
+			err = s.Commit(fsys, to, nil)
+		}
+		return errors.Join(err, r.Close(), s.Close())
+	}
+	return p
 }
 
 // lossless are proofs that a disk which fails loses nothing of what a spool holds.
@@ -177,12 +199,12 @@ func still(f *spool.File, data []byte) error {
 	return nil
 }
 
-func TestProofCrashes(t *testing.T) {
-	testfs.ProveCrashes(t, "spool", 20_000, append(proofs(testfs.Sizes...), lossless()...))
+func TestAtomicAndDurableAfterAnyCut(t *testing.T) {
+	testfs.ProveCrashes(t, "spool", 30_000, append(proofs(testfs.Sizes...), lossless()...))
 }
 
-func TestProofFaults(t *testing.T) {
+func TestErrorsOfAnyCall(t *testing.T) {
 	testfs.ProveFaults(t, "spool", 2_000, 100_000, append(proofs(5000), lossless()...))
 }
 
-func TestProofTeeth(t *testing.T) { testfs.ProveTeeth(t, "spool", proofs(5000)) }
+func TestTeeth(t *testing.T) { testfs.ProveTeeth(t, "spool", proofs(5000)) }

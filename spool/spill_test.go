@@ -75,7 +75,7 @@ func mayLeave(met []string) bool {
 }
 
 // Whatever call of a spill fails, nothing has changed, and the next try succeeds.
-func TestSpillThatFails(t *testing.T) {
+func TestErrorsSpillThatFails(t *testing.T) {
 	want := append(text(300_000), make([]byte, 500_000)...) // with a hole at the end
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 		budget := spool.NewBudget(1 << 20)
@@ -116,7 +116,7 @@ func TestSpillThatFails(t *testing.T) {
 
 // Whatever call fails when a write turns the spool over, or later, what the write
 // said it stored is there and nothing else, and the rest can be written.
-func TestWriteThatSpillsAndFails(t *testing.T) {
+func TestErrorsWriteThatSpillsAndFails(t *testing.T) {
 	for _, piece := range []int{700, 100_000} { // gathered, and straight through
 		old, more := text(1000), bytes.Repeat([]byte("+"), piece)
 		eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {

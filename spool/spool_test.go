@@ -19,7 +19,7 @@ import (
 )
 
 // What fills a spool and fails leaves nothing, and is told as it was.
-func TestFillingThatFails(t *testing.T) {
+func TestLitterFillingThatFails(t *testing.T) {
 	broken := errors.New("broken")
 	eachMemory(t, func(t *testing.T, k testfs.Kind, opts spool.Options) {
 		opts.Budget = spool.NewBudget(1 << 20)
@@ -90,7 +90,7 @@ func TestFilling(t *testing.T) {
 }
 
 // A disk file that cannot be removed is an error, and the next Close tries again.
-func TestCloseMayBeTriedAgain(t *testing.T) {
+func TestLitterCloseMayBeTriedAgain(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		for _, last := range []string{"the spool", "a reader"} {
 			s := testfs.NewSpy(k.Fs)

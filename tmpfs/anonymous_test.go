@@ -59,9 +59,9 @@ func TestAnonymous(t *testing.T) {
 	})
 }
 
-// TestKeepAnonymous: a file without a name can be given one by Linux; elsewhere
+// TestNoPretenceKeepAnonymous: a file without a name can be given one by Linux; elsewhere
 // the error says that it cannot, and the file goes on.
-func TestKeepAnonymous(t *testing.T) {
+func TestNoPretenceKeepAnonymous(t *testing.T) {
 	eachKeep(t, func(t *testing.T, k testfs.Kind, keep func(f *tmpfs.File, name string) error) {
 		require.NoError(t, k.Fs.Mkdir(k.Join("dir"), 0o755))
 		f := anonymous(t, k.Fs, k.Dir)
@@ -178,8 +178,8 @@ func childHold(args []string) error {
 	select {}
 }
 
-// TestAnonymousAfterKill: only the operating system's files outlive a process.
-func TestAnonymousAfterKill(t *testing.T) {
+// TestLitterAnonymousAfterKill: only the operating system's files outlive a process.
+func TestLitterAnonymousAfterKill(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("an open file cannot be removed")
 	}

@@ -70,8 +70,8 @@ func TestDir(t *testing.T) {
 	})
 }
 
-// TestDirIsNotLeft: no name leads out, in either direction.
-func TestDirIsNotLeft(t *testing.T) {
+// TestLitterDirIsNotLeft: no name leads out, in either direction.
+func TestLitterDirIsNotLeft(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		k.WriteFile(t, k.Join("outside"), "precious")
 		d := mkdir(t, k)

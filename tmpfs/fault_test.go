@@ -39,8 +39,8 @@ func nothingLeft(t *testing.T, k testfs.Kind, s *testfs.Spy, err error, want ...
 	}
 }
 
-// TestFaultsOfMaking: when making a temporary fails, there is none.
-func TestFaultsOfMaking(t *testing.T) {
+// TestErrorsOfMaking: when making a temporary fails, there is none.
+func TestErrorsOfMaking(t *testing.T) {
 	for _, e := range entries {
 		t.Run(e.name, func(t *testing.T) {
 			eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
@@ -62,9 +62,9 @@ func TestFaultsOfMaking(t *testing.T) {
 	}
 }
 
-// TestFaultsOfKeep: the name has the old contents or the new, whole; nil means
+// TestErrorsOfKeep: the name has the old contents or the new, whole; nil means
 // the new; and Close removes what was not kept.
-func TestFaultsOfKeep(t *testing.T) {
+func TestErrorsOfKeep(t *testing.T) {
 	makers := map[string]func(*testfs.Spy, *tmpfs.Options) (*tmpfs.File, error){
 		"Create":          func(s *testfs.Spy, o *tmpfs.Options) (*tmpfs.File, error) { return tmpfs.Create(s, o) },
 		"CreateAnonymous": func(s *testfs.Spy, o *tmpfs.Options) (*tmpfs.File, error) { return tmpfs.CreateAnonymous(s, o) },
@@ -132,8 +132,8 @@ func ignore(err error, s *testfs.Spy) error {
 	return err
 }
 
-// TestFaultsOfDirKeep: the directory is where it was or where it was to go, whole.
-func TestFaultsOfDirKeep(t *testing.T) {
+// TestErrorsOfDirKeep: the directory is where it was or where it was to go, whole.
+func TestErrorsOfDirKeep(t *testing.T) {
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 		d, err := tmpfs.Mkdir(s, &tmpfs.Options{Dir: k.Dir})
 		if err != nil {
@@ -161,9 +161,9 @@ func TestFaultsOfDirKeep(t *testing.T) {
 	})
 }
 
-// TestFaultsOfRemoval: nil means that everything is gone; an error names all that
+// TestErrorsOfRemoval: nil means that everything is gone; an error names all that
 // is left, and can be followed by another try.
-func TestFaultsOfRemoval(t *testing.T) {
+func TestErrorsOfRemoval(t *testing.T) {
 	removals := map[string]func(s *testfs.Spy, d *tmpfs.Dir) error{
 		"Dir.Close": func(_ *testfs.Spy, d *tmpfs.Dir) error { return d.Close() },
 		"RemoveAll": func(s *testfs.Spy, d *tmpfs.Dir) error { return tmpfs.RemoveAll(s, d.Path()) },
@@ -173,7 +173,7 @@ func TestFaultsOfRemoval(t *testing.T) {
 			eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 				d, err := tmpfs.Mkdir(s, &tmpfs.Options{Dir: k.Dir})
 				if err != nil {
-					return // see TestFaultsOfMaking
+					return // see TestErrorsOfMaking
 				}
 				require.NoError(t, k.Fs.Mkdir(path.Join(d.Path(), "sub"), 0o755))
 				for _, file := range []string{"a", "sub/b"} {
@@ -196,8 +196,8 @@ func TestFaultsOfRemoval(t *testing.T) {
 	}
 }
 
-// TestFaultsOfAdopt: what is not adopted stays as it is; what is goes with Close.
-func TestFaultsOfAdopt(t *testing.T) {
+// TestErrorsOfAdopt: what is not adopted stays as it is; what is goes with Close.
+func TestErrorsOfAdopt(t *testing.T) {
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 		k.WriteFile(t, k.Join("file"), "hello")
 		require.NoError(t, k.Fs.Mkdir(k.Join("dir"), 0o755))
@@ -228,8 +228,8 @@ func TestFaultsOfAdopt(t *testing.T) {
 	})
 }
 
-// TestFaultsOfTempDir: the directory is there if TempDir says so.
-func TestFaultsOfTempDir(t *testing.T) {
+// TestErrorsOfTempDir: the directory is there if TempDir says so.
+func TestErrorsOfTempDir(t *testing.T) {
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 		fsys := tmpfs.WithTempDir(s, k.Join("a", "b"))
 		dir, err := tmpfs.TempDir(fsys)
@@ -247,8 +247,8 @@ func TestFaultsOfTempDir(t *testing.T) {
 	})
 }
 
-// TestFaultsAreMet: the tests above make calls that can fail.
-func TestFaultsAreMet(t *testing.T) {
+// TestErrorsAreMet: the tests above make calls that can fail.
+func TestErrorsAreMet(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		s := testfs.NewSpy(k.Fs)
 		for _, e := range entries {

@@ -333,9 +333,9 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// TestNotKeptUnwritten: a file whose handle did not close well may lack what was
+// TestErrorsNotKeptUnwritten: a file whose handle did not close well may lack what was
 // written, and is not kept by trying again. It cannot be had on a real Fs at will.
-func TestNotKeptUnwritten(t *testing.T) {
+func TestErrorsNotKeptUnwritten(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		for _, first := range []string{"Keep", "KeepNew", "CloseHandle", "here"} {
 			for name, keep := range keeps {

@@ -19,9 +19,9 @@ import (
 	"github.com/tempkit/tempkit/tmpfs"
 )
 
-// TestKeepNewRace: of 64 that want one name, one gets it, and the others lose
+// TestAtomicKeepNewRace: of 64 that want one name, one gets it, and the others lose
 // nothing.
-func TestKeepNewRace(t *testing.T) {
+func TestAtomicKeepNewRace(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		const racers = 64
 		for _, anonymous := range []bool{false, true} {

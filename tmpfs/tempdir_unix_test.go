@@ -106,9 +106,9 @@ func TestSystemTempDirFull(t *testing.T) {
 	s.is("temp")
 }
 
-// TestPermUnderUmask: Perm is what the system takes it for. The umask is the
+// TestModeAndOwnerPermUnderUmask: Perm is what the system takes it for. The umask is the
 // process's, so that nothing else may run beside this.
-func TestPermUnderUmask(t *testing.T) {
+func TestModeAndOwnerPermUnderUmask(t *testing.T) {
 	before := syscall.Umask(0o027)
 	defer syscall.Umask(before)
 	eachEntry(t, func(t *testing.T, k testfs.Kind, e entry) {

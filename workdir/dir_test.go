@@ -335,7 +335,7 @@ func TestCommitDirOntoADirectory(t *testing.T) {
 
 // A Commit with a fault at any call leaves the old contents or the new, and a
 // file that was not committed where it was.
-func TestCommitWithFaults(t *testing.T) {
+func TestErrorsOfCommit(t *testing.T) {
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 		k.WriteFile(t, k.Join("dest"), "old")
 		d, err := workdir.New(s, in(k))

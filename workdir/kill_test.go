@@ -167,10 +167,10 @@ func TestUnderSweeps(t *testing.T) {
 	t.Logf("%d directories", n)
 }
 
-// TestKilled kills owners and sweepers at random moments. Nothing that lives may
+// TestLitterAfterKill kills owners and sweepers at random moments. Nothing that lives may
 // be removed, and of what is dead nothing may be left in the end. OsFs alone:
 // between processes there is nothing else.
-func TestKilled(t *testing.T) {
+func TestLitterAfterKill(t *testing.T) {
 	kills := 210
 	if testing.Short() {
 		kills = 30

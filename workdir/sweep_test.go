@@ -202,7 +202,7 @@ func plantBystanders(t testing.TB, dir string) []string {
 }
 
 // OsFs alone: no other kind has links, FIFOs and users of its own.
-func TestSweepLeavesBystandersAlone(t *testing.T) {
+func TestLitterSweepLeavesBystandersAlone(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("links need a privilege")
 	}
@@ -241,7 +241,7 @@ func TestSweepLeavesBystandersAlone(t *testing.T) {
 
 // A sweep that is stopped at any call, as by a crash, harms nobody, and the next
 // one finishes what it began.
-func TestSweepWithFaults(t *testing.T) {
+func TestErrorsOfSweep(t *testing.T) {
 	for name, locked := range map[string]bool{"locked": true, "unlocked": false} {
 		t.Run(name, func(t *testing.T) {
 			eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
@@ -272,7 +272,7 @@ func TestSweepWithFaults(t *testing.T) {
 }
 
 // The states that a sweeper leaves which is killed, one by one.
-func TestSweepAfterASweeper(t *testing.T) {
+func TestLitterSweepAfterASweeper(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, k testfs.Kind, name string){
 		"claimed": func(t *testing.T, k testfs.Kind, name string) {
 			require.NoError(t, k.Fs.Mkdir(k.Join("."+name+".claim"), 0o700))

@@ -311,7 +311,7 @@ func TestNewIsRefusedWhole(t *testing.T) {
 
 // Whatever fails in the life of a work directory, nothing is left but what the
 // next Close or Sweep removes, and an error says so.
-func TestLifeWithFaults(t *testing.T) { eachFault(t, liveWithFaults) }
+func TestErrorsOfLife(t *testing.T) { eachFault(t, liveWithFaults) }
 
 // eachFault runs testfs.EachFault on memory and, as it waits for the disk then,
 // only in a long run, and with one fault, on the operating system; behind a spy

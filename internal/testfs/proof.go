@@ -34,6 +34,7 @@ type Seen struct {
 	Model Model    // of the cut
 	Met   []string // the calls that met a fault
 	How   []Fault  // which one, each
+	Turn  int      // counts the disks, for what is too dear to be tried on each
 }
 
 // Faultless reports whether the operation has succeeded, or will, with nothing in

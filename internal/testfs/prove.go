@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -87,7 +88,7 @@ func eachProof(proofs []Proof, seed uint64, round int, fn func(p Proof, rnd *ran
 // until least states have been looked at: those of a moment are all tried while
 // they are few, and drawn by lot when they are many. In every other round data is
 // torn by sectors.
-func ProveCrashes(t *testing.T, room string, least int, proofs []Proof) {
+func ProveCrashes(t testing.TB, room string, least int, proofs []Proof) {
 	t.Helper()
 	least = scaled(least)
 	seed, start := seed(t), time.Now()
@@ -99,7 +100,7 @@ func ProveCrashes(t *testing.T, room string, least int, proofs []Proof) {
 			if err != nil {
 				return Tally{Bad: 1, First: err}
 			}
-			return trial.check(limit, rnd)
+			return trial.check(math.MaxInt, limit, rnd)
 		}))
 	}
 	t.Logf("%d proofs, %v", len(proofs), time.Since(start).Round(time.Millisecond))
@@ -139,8 +140,8 @@ func (f Fault) fits(call string) bool {
 
 // ProveFaults makes the calls of each operation fail: each alone and with all that
 // follow, in every way; and then two by two, by lot, until there have been least
-// plans. After each plan the power is cut at every moment since the first fault.
-func ProveFaults(t *testing.T, room string, leastPlans, leastStates int, proofs []Proof) {
+// plans. After each plan the power is cut at moments since the first fault.
+func ProveFaults(t testing.TB, room string, leastPlans, leastStates int, proofs []Proof) {
 	t.Helper()
 	seed, start := seed(t), time.Now()
 	const limit = 4 // states of a moment; there are many plans
@@ -163,7 +164,7 @@ func ProveFaults(t *testing.T, room string, leastPlans, leastStates int, proofs 
 }
 
 // ProveTriples makes three calls of each operation fail, by lot, in as many plans.
-func ProveTriples(t *testing.T, room string, plans int, proofs []Proof) {
+func ProveTriples(t testing.TB, room string, plans int, proofs []Proof) {
 	t.Helper()
 	seed, start := seed(t), time.Now()
 	var sum Tally
@@ -180,7 +181,7 @@ func (p Proof) run(faults plan, limit int, rnd *rand.Rand) (Tally, *trial) {
 	if err != nil {
 		return Tally{Bad: 1, First: err}, nil
 	}
-	tally := trial.check(limit, rnd)
+	tally := trial.check(8, limit, rnd)
 	if tally.First != nil {
 		tally.First = fmt.Errorf("%v: %w", faults, tally.First)
 	}

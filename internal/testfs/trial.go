@@ -90,18 +90,23 @@ func (t *trial) seen() Seen {
 	return s
 }
 
-// check looks at the disk as it is, and at what cuts may leave of it: at each
-// moment since the first fault, limit states of each model.
-func (t *trial) check(limit int, rnd *rand.Rand) Tally {
+// check looks at the disk as it is, and at what cuts may leave of it: limit states
+// of each model at each moment since the first fault, or at so many of those
+// moments, by lot, and the last.
+func (t *trial) check(moments, limit int, rnd *rand.Rand) Tally {
 	now := t.disk.Now()
-	tally := Tally{Plans: 1}
+	tally, turn := Tally{Plans: 1}, 0
 	tally.found(t.behaviour())
 	tally.found(t.proof.Holds(t.disk.Copy(), t.seen()))
 	for _, m := range Models {
 		for at := t.began; at <= now; at++ {
+			if at < now && rnd.IntN(now-t.began+1) >= moments {
+				continue
+			}
 			n, err := t.disk.Crashes(at, m, limit, rnd, func(state *CrashFs) error {
 				s := t.seen()
-				s.Ended, s.Cut, s.Model = at == now, true, m
+				turn++
+				s.Ended, s.Cut, s.Model, s.Turn = at == now, true, m, turn
 				return t.proof.Holds(state, s)
 			})
 			tally.States += n

@@ -517,7 +517,7 @@ func TestQuotaInParallel(t *testing.T) {
 	})
 }
 
-func TestAreaSweep(t *testing.T) {
+func TestLitterAreaSweep(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		area := openArea(t, k, &staging.AreaOptions{TTL: time.Hour})
 		live, idle, fresh := begin(t, area, nil), begin(t, area, nil), begin(t, area, nil)
@@ -625,7 +625,7 @@ func TestOpenRefused(t *testing.T) {
 	})
 }
 
-func TestSuspendOfAnUploadInNoArea(t *testing.T) {
+func TestNoPretenceSuspendInNoArea(t *testing.T) {
 	u, err := staging.New(afero.NewMemMapFs(), nil)
 	require.NoError(t, err)
 	require.ErrorIs(t, u.Suspend(), errors.ErrUnsupported)
@@ -659,7 +659,7 @@ func TestAreaCommitIsARename(t *testing.T) {
 
 // Whatever fails, what arrived is in the area or in its place, or was discarded,
 // and the quota is free when nothing is left.
-func TestAreaWithFaults(t *testing.T) {
+func TestErrorsOfArea(t *testing.T) {
 	content := data(300)
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 		var id string

@@ -75,10 +75,10 @@ func receive(args []string) error {
 	return u.Commit(ctx, fsys, args[1], nil)
 }
 
-// TestKilledReceivers kills processes that receive uploads at random moments, the
+// TestLitterAfterKill kills processes that receive uploads at random moments, the
 // commit among them; others go on where they were. OsFs alone: between processes
 // there is nothing else.
-func TestKilledReceivers(t *testing.T) {
+func TestLitterAfterKill(t *testing.T) {
 	uploads := 12
 	if testing.Short() {
 		uploads = 3

@@ -349,7 +349,7 @@ var conformance = []struct {
 			require.NoError(c, c.commit(u, "dest"))
 		}
 	}},
-	{id: "NW15", skip: "kill -9: TestKilledReceivers, between processes"},
+	{id: "NW15", skip: "kill -9: TestLitterAfterKill, between processes"},
 	{id: "NW17", what: "the budget is back at zero after every path", run: func(c trial) {
 		budget := spool.NewBudget(1 << 20)
 		o := options(c.k)

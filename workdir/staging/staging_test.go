@@ -566,7 +566,7 @@ func TestFullDisk(t *testing.T) {
 
 // Whatever fails, the destination is the old contents or the new, and nothing is
 // left but what could not be removed.
-func TestUploadWithFaults(t *testing.T) {
+func TestErrorsOfUpload(t *testing.T) {
 	eachFault(t, func(t *testing.T, k testfs.Kind, s *testfs.Spy) {
 		k.WriteFile(t, k.Join("dest"), "old")
 		o := options(k)

@@ -42,8 +42,8 @@ func (a *Area) Sweep(ctx context.Context) (removed []string, err error) {
 
 // sweepUpload removes an upload, and reports whether it did.
 func (a *Area) sweepUpload(id string) (bool, error) {
-	if !a.expired(id) { // first, so that a Resume of it is not refused meanwhile
-		return false, nil
+	if expired, err := a.expired(id); err != nil || !expired { // first, so that a Resume of it is not refused meanwhile
+		return false, err
 	}
 	if _, taken := writers.LoadOrStore(id, nil); taken {
 		return false, nil
@@ -57,8 +57,8 @@ func (a *Area) sweepUpload(id string) (bool, error) {
 		return false, err
 	}
 	defer s.unlock()
-	if !a.expired(id) { // it may have had a writer until it was locked
-		return false, nil
+	if expired, err := a.expired(id); err != nil || !expired { // it may have had a writer until it was locked
+		return false, err
 	}
 	s.beforeRename()
 	if err := a.v.Remove(a.path(id, dataSuffix)); err != nil {
@@ -69,9 +69,12 @@ func (a *Area) sweepUpload(id string) (bool, error) {
 
 // expired reports whether an upload is known to have been idle for too long. One
 // that holds nothing has nothing to lose by a lost description.
-func (a *Area) expired(id string) bool {
+func (a *Area) expired(id string) (bool, error) {
 	info, own, err := a.describe(id)
-	return err == nil && own && time.Since(info.Updated) > a.opts.TTL && (!info.Started.IsZero() || info.Size == 0)
+	if errors.Is(err, fs.ErrNotExist) || info.ID != "" && !own { // somebody else's may not be read either
+		return false, nil
+	}
+	return err == nil && time.Since(info.Updated) > a.opts.TTL && (!info.Started.IsZero() || info.Size == 0), err
 }
 
 // sweepSidecar removes the sidecar of an upload that is gone: its file is made
@@ -84,8 +87,12 @@ func (a *Area) sweepSidecar(id string) error {
 		return nil // which is about to do so itself
 	}
 	defer writers.Delete(id)
-	if side, err := a.load(id); err != nil || side.ID != id {
+	side, err := a.load(id)
+	if errors.Is(err, fs.ErrPermission) || err == nil && side.ID != id {
 		return nil // somebody's own file
+	}
+	if err != nil {
+		return err
 	}
 	return (&slot{area: a, id: id}).dropSidecar()
 }
