@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/coverage"
 	"strings"
 	"testing"
 
@@ -31,7 +32,12 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 		return
 	}
-	if err := children[name](os.Args[1:]); err != nil {
+	err := children[name](os.Args[1:])
+	// What a child has covered counts, too: where the tests run with -cover.
+	if dir := os.Getenv("TEMPKIT_COVERAGE"); dir != "" {
+		err = errors.Join(err, coverage.WriteMetaDir(dir), coverage.WriteCountersDir(dir))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, name+":", err)
 		os.Exit(1)
 	}
