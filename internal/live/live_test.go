@@ -3,11 +3,12 @@ package live_test
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
-	"runtime/coverage"
 	"strings"
 	"testing"
 
@@ -33,9 +34,13 @@ func TestMain(m *testing.M) {
 		return
 	}
 	err := children[name](os.Args[1:])
-	// What a child has covered counts, too: where the tests run with -cover.
+	// What a child has covered counts, too, where the tests run with -cover: package
+	// testing writes it at the end of a run, of no tests.
 	if dir := os.Getenv("TEMPKIT_COVERAGE"); dir != "" {
-		err = errors.Join(err, coverage.WriteMetaDir(dir), coverage.WriteCountersDir(dir))
+		os.Stdout = os.Stderr
+		profile := filepath.Join(dir, fmt.Sprint(os.Getpid()))
+		err = errors.Join(err, flag.CommandLine.Parse([]string{"-test.run=^$", "-test.coverprofile=" + profile}))
+		m.Run()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, name+":", err)
