@@ -131,7 +131,9 @@ func (v FS) follow(name, target string) (string, error) {
 // hold returns the place name, whose last element is not followed.
 func (v FS) hold(name string) (*Place, error) {
 	if v.kind != osKind {
-		if _, err := v.parent(name); err != nil {
+		if _, err := v.parent(name); errors.Is(err, errIsRoot) {
+			return nil, syscall.EISDIR // as below
+		} else if err != nil {
 			return nil, err
 		}
 		return &Place{FS: v, Name: name}, nil
