@@ -64,6 +64,9 @@ func (v FS) Pin(name string, follow bool) (*Place, error) {
 		return nil, err
 	}
 	p, err := v.pin(clean, follow)
+	if errors.Is(err, errIsRoot) {
+		err = syscall.EISDIR // as on the operating system
+	}
 	if err != nil {
 		return nil, fail("open", clean, err)
 	}
@@ -131,9 +134,7 @@ func (v FS) follow(name, target string) (string, error) {
 // hold returns the place name, whose last element is not followed.
 func (v FS) hold(name string) (*Place, error) {
 	if v.kind != osKind {
-		if _, err := v.parent(name); errors.Is(err, errIsRoot) {
-			return nil, syscall.EISDIR // as below
-		} else if err != nil {
+		if _, err := v.parent(name); err != nil {
 			return nil, err
 		}
 		return &Place{FS: v, Name: name}, nil
