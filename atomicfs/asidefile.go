@@ -221,6 +221,7 @@ func (a *asideFile) Write(p []byte) (int, error) {
 	defer leave()
 	if a.flag&os.O_APPEND != 0 {
 		if _, err := a.f.Seek(0, io.SeekEnd); err != nil {
+			a.err = err // a write that failed: what there is so far must not take the place of the file
 			return 0, err
 		}
 	}
@@ -270,6 +271,7 @@ func (a *asideFile) Truncate(size int64) error {
 	}
 	info, err := from.Stat()
 	if err != nil {
+		a.err = err // what is there is not what it was to be
 		return a.fail("truncate", err)
 	}
 	if info.Size() == size {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // A child is what this binary does when it is run as another process.
@@ -26,7 +28,8 @@ const childVariable = "TMPFS_TEST_CHILD"
 func TestMain(m *testing.M) {
 	name := os.Getenv(childVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
+		return
 	}
 	if err := children[name](os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // childEnv makes the test binary a child process, of the part that it names.
@@ -12,7 +14,7 @@ const childEnv = "WORKDIR_TEST_CHILD"
 func TestMain(m *testing.M) {
 	switch os.Getenv(childEnv) {
 	case "":
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	case "temporary": // makes a file where its environment says
 		f, err := os.CreateTemp("", "child-*")
 		if err != nil {

@@ -3,9 +3,11 @@ package live_test
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -31,7 +33,16 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 		return
 	}
-	if err := children[name](os.Args[1:]); err != nil {
+	err := children[name](os.Args[1:])
+	// What a child has covered counts, too, where the tests run with -cover: package
+	// testing writes it at the end of a run, of no tests.
+	if dir := os.Getenv("TEMPKIT_COVERAGE"); dir != "" {
+		os.Stdout = os.Stderr
+		profile := filepath.Join(dir, fmt.Sprint(os.Getpid()))
+		err = errors.Join(err, flag.CommandLine.Parse([]string{"-test.run=^$", "-test.coverprofile=" + profile}))
+		m.Run()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, name+":", err)
 		os.Exit(1)
 	}

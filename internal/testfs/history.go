@@ -63,7 +63,11 @@ func Histories(t *testing.T, room string, ops []string, play func(t Check, k Kin
 		t.Setenv("TMPDIR", "/dev/shm")
 	}
 	least := Size(1000, 100_000)
-	defer setFlag(t, "rapid.checks", strconv.Itoa(least))()
+	checks := least
+	if testing.Short() {
+		checks *= 5 // of which rapid then makes one
+	}
+	defer setFlag(t, "rapid.checks", strconv.Itoa(checks))()
 	kinds := Kinds(t)
 	n, bad := 0, 0
 	// Each number is as likely as the next, which those of rapid.IntRange are not.

@@ -36,6 +36,9 @@ func (v FS) Pin(name string, follow bool) (*Place, error) {
 		return nil, err
 	}
 	p, err := v.pin(clean, follow)
+	if errors.Is(err, errIsRoot) {
+		err = syscall.EISDIR // as on the operating system
+	}
 	if err != nil {
 		return nil, fail("open", clean, err)
 	}

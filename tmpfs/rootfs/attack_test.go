@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 // attackEnv makes the test binary the attacker of the directory that it names.
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 		swap(base, done)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // swap makes base/d a directory and a link to ../outside by turns until done.
