@@ -20,6 +20,11 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println(f.Name())
+	case "renderer":
+		if err := renderer(); err != nil {
+			fmt.Print(err)
+			os.Exit(1)
+		}
 	case "owner":
 		fmt.Println("begun")
 		owner()
