@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"syscall"
 	"time"
 
 	"github.com/spf13/afero"
@@ -127,7 +126,7 @@ func (s *sweep) entry(name string) (bool, error) {
 func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	aged := info.ModTime().Before(s.old)
 	// A FIFO that has taken its place since must not make the sweep wait.
-	f, err := at.OpenFile(at.Name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := at.OpenFile(at.Name, os.O_RDONLY|vfs.NonBlock, 0)
 	if errors.Is(err, fs.ErrPermission) && aged {
 		return remove(at) // nobody can be asked
 	}

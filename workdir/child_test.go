@@ -3,6 +3,7 @@ package workdir_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -32,4 +33,22 @@ func TestMain(m *testing.M) {
 		fmt.Println("begun")
 		sweeper()
 	}
+}
+
+// renderer is the other program of an example. It dies without clearing up.
+func renderer() error {
+	document, err := os.ReadFile("in/document.txt")
+	if err != nil {
+		return err
+	}
+	if _, err := os.MkdirTemp("", "cache-*"); err != nil {
+		return err
+	}
+	if len(document) == 0 {
+		return fmt.Errorf("nothing to render")
+	}
+	if err := os.Mkdir("out", 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile("out/document.txt", []byte(strings.ToUpper(string(document))), 0o600)
 }

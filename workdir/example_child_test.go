@@ -1,3 +1,5 @@
+//go:build !(js || plan9 || wasip1)
+
 package workdir_test
 
 import (
@@ -6,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -36,24 +37,6 @@ func render(ctx context.Context, document []byte, dest string) error {
 		}
 		return d.Commit("out/document.txt", dest)
 	})
-}
-
-// renderer is the other program. It dies without clearing up.
-func renderer() error {
-	document, err := os.ReadFile("in/document.txt")
-	if err != nil {
-		return err
-	}
-	if _, err := os.MkdirTemp("", "cache-*"); err != nil {
-		return err
-	}
-	if len(document) == 0 {
-		return fmt.Errorf("nothing to render")
-	}
-	if err := os.Mkdir("out", 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile("out/document.txt", []byte(strings.ToUpper(string(document))), 0o600)
 }
 
 func Example_childProcess() {
