@@ -76,7 +76,7 @@
 //     says so, and the old contents stay. There is no sync of a directory.
 //   - Where locks or nameless files are missing, a killed writer leaves litter more
 //     often, and Sweep goes by its age.
-//   - CommitDir replaces a directory on Linux alone, where two names can be
+//   - CommitDir replaces a directory on Linux and macOS, where two names can be
 //     exchanged; elsewhere the error is errors.ErrUnsupported.
 //   - In memory there is nothing to sync, and NoReplace excludes this process only.
 //

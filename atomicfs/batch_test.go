@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -98,11 +99,11 @@ func ExampleBatchError() {
 	}
 	err := b.Commit()
 	var batch *atomicfs.BatchError
-	fmt.Println(errors.As(err, &batch), batch.Failed)
+	fmt.Println(errors.As(err, &batch), len(batch.Failed), errors.Is(batch.Failed["/b"], syscall.EISDIR))
 	data, rerr := afero.ReadFile(fsys, "/c")
 	fmt.Println(string(data), rerr)
 	// Output:
-	// true map[/b:write /b: is a directory]
+	// true 1 true
 	// text <nil>
 }
 

@@ -166,9 +166,9 @@ func syncFiles(v vfs.FS, dir string, files *errgroup.Group) (dirs []string, err 
 }
 
 func syncFile(v vfs.FS, name string) error {
-	f, err := v.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := v.OpenFile(name, os.O_RDONLY|vfs.NonBlock, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		f, err = v.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		f, err = v.OpenFile(name, os.O_WRONLY|vfs.NonBlock, 0)
 	}
 	if err != nil {
 		return err

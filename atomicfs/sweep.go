@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/afero"
@@ -144,7 +143,7 @@ func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 		certain = certain && err == nil
 	}
 	// A FIFO that has taken its place since must not make the sweep wait.
-	f, err := at.OpenFile(at.Name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := at.OpenFile(at.Name, os.O_RDONLY|vfs.NonBlock, 0)
 	if errors.Is(err, fs.ErrPermission) && aged {
 		return remove(at) // nobody can be asked
 	}

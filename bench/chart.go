@@ -14,7 +14,7 @@ import (
 // double are as far from one.
 const (
 	chartLow, chartHigh  = 1.0 / 64, 4.0
-	labelWidth, barWidth = 440, 400
+	labelWidth, barWidth = 520, 400
 	barHeight, rowGap    = 11, 7
 	chartTop, chartFoot  = 64, 30
 	valueWidth           = 60

@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,41 +43,74 @@ func goRun(t *testing.T, program string) string {
 	return string(out)
 }
 
-// around is what an example of the README leaves out.
-const around = `package main
-
-import (
-	"context"
-	"crypto/sha256"
-	"fmt"
-	"strings"
-
-	"github.com/spf13/afero"
-	"github.com/tempkit/tempkit/workdir/staging"
-)
-
-func main() {
-	ctx, fsys, body := context.Background(), afero.NewMemMapFs(), strings.NewReader("hello")
-	%s
+// imports are those that an example of the README leaves out.
+var imports = map[string]string{
+	"afero":    "github.com/spf13/afero",
+	"atomicfs": "github.com/tempkit/tempkit/atomicfs",
+	"context":  "context",
+	"fmt":      "fmt",
+	"sha256":   "crypto/sha256",
+	"spool":    "github.com/tempkit/tempkit/spool",
+	"staging":  "github.com/tempkit/tempkit/workdir/staging",
+	"strings":  "strings",
+	"tmpfs":    "github.com/tempkit/tempkit/tmpfs",
+	"workdir":  "github.com/tempkit/tempkit/workdir",
 }
+
+// whole returns a program around the lines of an example, which has the usual
+// variables, uses what the lines declare, and ends badly where one of them fails.
+func whole(block string) string {
+	var lines, used strings.Builder
+	for line := range strings.Lines(block) {
+		lines.WriteString(line)
+		m := assigns.FindStringSubmatch(line)
+		if m == nil || strings.HasSuffix(strings.TrimSpace(line), "{") {
+			continue
+		}
+		for name := range strings.SplitSeq(m[1], ", ") {
+			fmt.Fprintf(&used, "\t_ = %s\n", name)
+			if name == "err" {
+				lines.WriteString("\tif err != nil {\n\t\tpanic(err)\n\t}\n")
+			}
+		}
+	}
+	const before = `	ctx, fsys, body, data := context.Background(), afero.NewMemMapFs(), strings.NewReader("hello"), []byte("text")
+	_, _, _, _ = ctx, fsys, body, data
+	if err := fsys.Mkdir("/data", 0o755); err != nil {
+		panic(err)
+	}
 `
+	code := before + lines.String() + used.String()
+	var list strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(imports)) {
+		if strings.Contains(code, name+".") {
+			fmt.Fprintf(&list, "\t%q\n", imports[name])
+		}
+	}
+	return "package main\n\nimport (\n" + list.String() + ")\n\nfunc main() {\n" + code + "}\n"
+}
+
+// assigns finds what a line at the left margin assigns to.
+var assigns = regexp.MustCompile(`^(\w+(?:, \w+)*) :?= `)
 
 func TestReadmeExamplesRun(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	blocks := goBlock.FindAllSubmatch(text, -1)
+	require.Len(t, blocks, strings.Count(string(text), "```go\n"), "all were found")
 	require.NotEmpty(t, blocks)
+	printing := 0
 	for i, block := range blocks {
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
-			program := fmt.Sprintf(around, block[1])
 			var want strings.Builder
-			for _, m := range prints.FindAllStringSubmatch(program, -1) {
-				want.WriteString(m[1] + "\n")
+			for _, m := range prints.FindAllSubmatch(block[1], -1) {
+				printing++
+				fmt.Fprintf(&want, "%s\n", m[1])
 			}
-			require.NotEmpty(t, want.String(), "the example says what it prints")
-			assert.Equal(t, want.String(), goRun(t, program))
+			assert.Equal(t, want.String(), goRun(t, whole(string(block[1]))))
 		})
 	}
+	assert.Positive(t, printing, "one says what it prints")
 }
 
 func TestReadmeTableCompiles(t *testing.T) {
@@ -109,5 +144,24 @@ func TestReadmeNamesTheTwoCommands(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "\ngo run ./bench\n")
 	assert.Contains(t, string(text), "\ngo test ./...\n")
-	assert.LessOrEqual(t, strings.Count(string(text), "\n"), 120)
+	assert.Less(t, strings.Count(string(text), "\n"), 160)
+}
+
+// A command of the README that names a test or a flag names one that there is.
+func TestReadmeCommandsExist(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	rivals, err := os.ReadFile("../internal/powercut/rivals_test.go")
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "-run Rivals -powercut.states=")
+	assert.Contains(t, string(rivals), "func TestRivals(")
+	for _, m := range regexp.MustCompile("`go run ./bench (-\\w+)").FindAllSubmatch(text, -1) {
+		assert.Contains(t, usage, string(m[1]))
+	}
+	for _, m := range regexp.MustCompile(`\]\(([^)]*)\)`).FindAllSubmatch(text, -1) {
+		if link := string(m[1]); !strings.HasPrefix(link, "https://") {
+			_, err := os.Stat(filepath.Join("..", filepath.FromSlash(link)))
+			assert.NoError(t, err, "a link of the README")
+		}
+	}
 }

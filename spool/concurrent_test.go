@@ -21,7 +21,9 @@ import (
 	"github.com/tempkit/tempkit/tmpfs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
+} // the runtime's own, on js
 
 // Each goroutine knows what a region of its own holds, and reads it back by every
 // way there is, while others make the spool spill and flush.

@@ -53,8 +53,8 @@
 //   - On Windows a file that another process has open can often be neither removed
 //     nor replaced. Removal is tried again for two seconds; then the error says so.
 //   - A file without a name can be kept on Linux alone.
-//   - Several KeepNew of one name have one winner between processes on Linux, and
-//     wherever there are hard links; elsewhere within this process.
+//   - Several KeepNew of one name have one winner: on the operating system between
+//     processes, elsewhere within this one.
 //   - MemMapFs has no links. A rootfs.Fs, as a [Dir] is on the operating system,
 //     refuses those that are absolute.
 //   - On a bare MemMapFs of afero v1.15.0 "a" and "/a" are two files.

@@ -3,6 +3,7 @@ package workdir_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -22,6 +23,11 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println(f.Name())
+	case "renderer":
+		if err := renderer(); err != nil {
+			fmt.Print(err)
+			os.Exit(1)
+		}
 	case "owner":
 		fmt.Println("begun")
 		owner()
@@ -29,4 +35,22 @@ func TestMain(m *testing.M) {
 		fmt.Println("begun")
 		sweeper()
 	}
+}
+
+// renderer is the other program of an example. It dies without clearing up.
+func renderer() error {
+	document, err := os.ReadFile("in/document.txt")
+	if err != nil {
+		return err
+	}
+	if _, err := os.MkdirTemp("", "cache-*"); err != nil {
+		return err
+	}
+	if len(document) == 0 {
+		return fmt.Errorf("nothing to render")
+	}
+	if err := os.Mkdir("out", 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile("out/document.txt", []byte(strings.ToUpper(string(document))), 0o600)
 }

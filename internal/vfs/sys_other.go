@@ -11,6 +11,7 @@ import (
 const (
 	noReplace   = 1
 	exchange    = 2
+	NonBlock    = 0
 	OpenRenames = false
 )
 

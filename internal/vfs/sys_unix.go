@@ -13,6 +13,9 @@ import (
 // OpenRenames is whether an open file can be renamed and removed.
 const OpenRenames = true
 
+// NonBlock is the flag with which opening a FIFO waits for nobody, if there is one.
+const NonBlock = unix.O_NONBLOCK
+
 // fd returns the descriptor of dir, or the one that means the working directory,
 // which an absolute path does not use.
 func fd(dir *os.File) int {

@@ -10,6 +10,7 @@ import (
 const (
 	noReplace   = 1
 	exchange    = 2
+	NonBlock    = 0
 	OpenRenames = false // an open file can be neither renamed nor removed
 )
 
