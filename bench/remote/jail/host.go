@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/pkg/sftp"
 )
@@ -17,8 +19,12 @@ type Host struct {
 	Dir  string // an empty directory, as the servers name it, and where they start
 	Real string // its path on this machine
 
+	// Denied are requests of the protocol that the servers refuse, and say that they do not
+	// know.
+	Denied []string
+
 	token   string // of the jail, if it is one
-	command func() *exec.Cmd
+	command func(args ...string) *exec.Cmd
 }
 
 // arguments let the servers speak of errors alone, and make modes the same everywhere.
@@ -31,8 +37,8 @@ func NewHost(dir string) (*Host, error) {
 		return nil, err
 	}
 	if Possible() != nil {
-		command := func() *exec.Cmd {
-			cmd := exec.Command(program, arguments...)
+		command := func(args ...string) *exec.Cmd {
+			cmd := exec.Command(program, args...)
 			cmd.Dir = dir
 			return cmd
 		}
@@ -43,8 +49,8 @@ func NewHost(dir string) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{Dir: "/files", Real: filepath.Join(dir, "files"), token: rand.Text()}
-	h.command = func() *exec.Cmd {
-		cmd := j.Command(arguments...)
+	h.command = func(args ...string) *exec.Cmd {
+		cmd := j.Command(args...)
 		cmd.Dir = h.Dir
 		return cmd
 	}
@@ -77,7 +83,11 @@ func (h *Host) Connect(pipe Pipe) (*Link, error) {
 		}
 		l.End()
 	}
-	server := h.command()
+	args := arguments
+	if len(h.Denied) > 0 {
+		args = append(slices.Clone(args), "-P", strings.Join(h.Denied, ","))
+	}
+	server := h.command(args...)
 	server.Stderr = os.Stderr
 	in, err := server.StdinPipe()
 	if err != nil {

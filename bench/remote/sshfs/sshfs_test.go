@@ -203,6 +203,37 @@ func TestSync(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
+// What a server does not have is said, and leaves nothing.
+func TestWithoutExtensions(t *testing.T) {
+	for _, extension := range []string{"posix-rename", "hardlink", "fsync"} {
+		t.Run(extension, func(t *testing.T) {
+			h := newHost(t)
+			h.Denied = []string{extension}
+			fsys := sshfs.New(connect(t, h, nil).Client)
+			name := path.Join(h.Dir, "file")
+			require.NoError(t, os.WriteFile(filepath.Join(h.Real, "file"), []byte("old"), 0o666))
+			var err error
+			if extension == "hardlink" {
+				require.ErrorIs(t, fsys.LinkIfPossible(name, path.Join(h.Dir, "link")), errors.ErrUnsupported)
+				var f *atomicfs.File
+				f, err = atomicfs.Create(fsys, path.Join(h.Dir, "new"), &atomicfs.Options{NoReplace: true})
+				require.NoError(t, err)
+				err = f.Commit()
+				require.NoError(t, f.Close())
+			} else {
+				err = atomicfs.WriteFile(fsys, name, []byte("new"), 0o644)
+			}
+			require.ErrorIs(t, err, errors.ErrUnsupported)
+			left, err := os.ReadDir(h.Real)
+			require.NoError(t, err)
+			assert.Len(t, left, 1)
+			got, err := os.ReadFile(filepath.Join(h.Real, "file"))
+			require.NoError(t, err)
+			assert.Equal(t, "old", string(got))
+		})
+	}
+}
+
 // A listing that is read in parts has an end.
 func TestReaddir(t *testing.T) {
 	fsys, dir, _ := serve(t)
