@@ -59,12 +59,19 @@
 //	  NFS, SMB and other networks    not tested           not tested            not tested
 //	MemMapFs, BasePathFs(MemMapFs)   yes                  no: it is memory      no: within this process, yes
 //	CopyOnWriteFs, CacheOnReadFs     within this process  not tested            no: within this process, yes
-//	sftpfs, gcsfs and the like       not tested           not tested            not tested
+//	OpenSSH's SFTP, by sshfs         yes                  not tested            yes
+//	sftpfs on the same server        no: an error         no: an error          not tested
+//	object stores, by blobstage      yes                  not tested            yes, where its Verify says so
+//	gcsfs and the like               not tested           not tested            not tested
 //	any other Fs over one of these   as its calls are     as its calls are      no: within this process, yes
 //
 // CacheOnReadFs renames in its base and then in its cache: what reads the base
 // itself is ahead for that moment, and behind a cache that outlives a crash.
-// Object stores have no rename; through afero they copy.
+// Object stores have no rename; through afero they copy. Package sshfs, in the module
+// bench/remote, is sftpfs made right by OpenSSH's extensions; to a store package
+// blobstage, in the module workdir/staging/blobstage, publishes uploads. When the
+// connection is lost in the last step, the error does not tell whether the file is the
+// old one or the new: it is one of them, whole.
 //
 // # Differences between systems
 //

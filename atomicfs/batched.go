@@ -46,7 +46,6 @@ func (w *batched) outcome() error {
 		return nil
 	}
 	if err := w.drop(); err != nil {
-		w.release(w.file.Name()) // nobody tries again: Sweep may
 		return errors.Join(w.err, err)
 	}
 	return w.err

@@ -72,15 +72,14 @@ func (f *File) Commit() error { return f.c.commit() }
 // Close discards the file, unless it has been committed. A second Close
 // returns nil.
 //
-// If the temporary could not be removed, Close may be called again.
+// If the temporary could not be removed, Close may be called again, and Sweep takes
+// it too.
 func (f *File) Close() error { return f.c.Close() }
 
-// leave is Close for who does not come back. A temporary that could not be removed
-// has no writer any more then, so that Sweep takes it.
+// leave is Close for who does not come back.
 func (f *File) leave() error {
 	err := f.Close()
 	if err != nil {
-		f.c.p.release(f.c.p.file.Name())
 		_ = f.c.p.Place.Close() // open for reading: there is nothing that it could fail to write
 	}
 	return err

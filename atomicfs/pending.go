@@ -264,9 +264,12 @@ func (p *pending) release(temporary string) {
 // may be tried again when it fails.
 func (p *pending) discard() error {
 	temporary := p.file.Name()
-	if err := p.file.Close(); err != nil {
+	err := p.file.Close()
+	// Of what is left too: nobody writes to it any more, and where its connection is
+	// lost no further try can remove it. Sweep can.
+	p.release(temporary)
+	if err != nil {
 		return fmt.Errorf("its temporary is left: %w", reason(err))
 	}
-	p.release(temporary)
 	return nil
 }

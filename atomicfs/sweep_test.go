@@ -225,3 +225,30 @@ func sweepBesideWriters(t *testing.T) {
 		<-swept
 	})
 }
+
+// A temporary that its writer could not remove, as when a connection is lost for good,
+// has no writer any more.
+func TestSweepOfWhatCloseLeft(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		s := testfs.NewSpy(k.Fs)
+		f := create(t, s, k.Join("file"), nil)
+		batch := atomicfs.NewBatch(s, nil)
+		require.NoError(t, batch.WriteFile(k.Join("other"), []byte("text"), 0o644))
+		old := time.Now().Add(-time.Hour)
+		for _, name := range testfs.Leftovers(t, k.Fs, k.Dir) {
+			require.NoError(t, k.Fs.Chtimes(k.Join(name), old, old))
+		}
+		assert.Empty(t, sweep(t, k, time.Minute), "their writers live")
+		s.Fail(testfs.Calls("remove"), testfs.Fault{Err: testfs.ErrFault})
+		require.ErrorIs(t, f.Close(), testfs.ErrFault)
+		require.ErrorIs(t, batch.Close(), testfs.ErrFault)
+		for _, name := range testfs.Leftovers(t, k.Fs, k.Dir) {
+			require.NoError(t, k.Fs.Chtimes(k.Join(name), old, old))
+		}
+		assert.Len(t, sweep(t, k, time.Minute), 2)
+		assert.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))
+		s.Reset()
+		require.NoError(t, f.Close(), "it is gone, whoever removed it")
+		require.NoError(t, batch.Close())
+	})
+}

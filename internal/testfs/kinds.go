@@ -72,10 +72,10 @@ func (k Kind) Fresh(t testing.TB) Kind {
 	return k.make(t)
 }
 
-// Each runs body as a subtest on each of [Kinds].
+// Each runs body as a subtest on each of [Kinds], or on the kind of [Only].
 func Each(t *testing.T, body func(t *testing.T, k Kind)) {
 	t.Helper()
-	each(t, makers, body)
+	each(t, eachOf, body)
 }
 
 // EachRefuser runs body as a subtest on each of [Refusers].

@@ -119,9 +119,10 @@ func (v FS) linkNew(old, name string) (done bool, err error) {
 	case err == nil:
 	case errors.Is(err, fs.ErrExist):
 		return true, fs.ErrExist
-	case Unsupported(err), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EMLINK):
-		return false, nil
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EMLINK):
+		return false, nil // not there, or not this file
 	default:
+		// Also if the machine has no links: other machines are not kept away by a look.
 		return true, err
 	}
 	if err := v.gone(old, v.fsys.Remove(old)); err != nil {

@@ -57,6 +57,20 @@ func ExampleNew() {
 	// greeting.txt <nil>
 }
 
+// The one of the README.
+func Example_readme() {
+	ctx, bucket := context.Background(), memblob.OpenBucket(nil)
+	defer bucket.Close()
+	upload, _ := staging.New(afero.NewMemMapFs(), nil)
+	defer upload.Close()
+	_, _ = upload.Write([]byte("hello"))
+
+	err := upload.Publish(ctx, blobstage.New(bucket, nil), "2026/42.txt", nil) // bucket is gocloud.dev/blob's
+	fmt.Println("error:", err)                                                 // prints error: <nil>
+
+	// Output: error: <nil>
+}
+
 func ExampleVerify() {
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
