@@ -184,6 +184,16 @@ func (l *lease) drop() error {
 	return nil
 }
 
+// undo takes back a lease after a failure. If the directory may be there all the
+// same, the lease stays without an owner, so that Sweep removes both.
+func (l *lease) undo(dirGone bool) error {
+	if dirGone {
+		return l.drop()
+	}
+	owners.remove(filepath.Base(l.dir))
+	return l.unlock()
+}
+
 // A refusal is a reason of our own that is a case of one in io/fs.
 type refusal struct {
 	text string

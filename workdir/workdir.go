@@ -112,11 +112,16 @@ func makeLeased(fsys afero.Fs, temp tmpfs.Options) (*Dir, error) {
 		return nil, err
 	}
 	if err := l.v.Mkdir(l.dir, temp.Perm); err != nil {
-		return nil, errors.Join(err, l.drop())
+		if errors.Is(err, fs.ErrExist) { // it is somebody's
+			return nil, errors.Join(err, l.drop())
+		}
+		_, there := l.v.Lstat(l.dir)
+		return nil, errors.Join(err, l.undo(errors.Is(there, fs.ErrNotExist)))
 	}
 	d, err := tmpfs.AdoptDir(fsys, l.dir)
 	if err != nil {
-		return nil, errors.Join(err, l.v.Remove(l.dir), l.drop())
+		rerr := gone(l.v.Remove(l.dir))
+		return nil, errors.Join(err, rerr, l.undo(rerr == nil))
 	}
 	return newDir(fsys, d, l), nil
 }

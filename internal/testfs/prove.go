@@ -18,9 +18,10 @@ import (
 )
 
 // What the proofs try depends on how the tests are run. $TEMPKIT_PROOFS=all asks
-// for every single fault, not for some of them by lot; $TEMPKIT_LONG for a hundred
-// times as much of all, from a seed of its own each time; -short and the race
-// detector, under which no more is found, for a tenth. $TEMPKIT_SEED repeats a run.
+// for every single fault, not for some of them by lot; $TEMPKIT_LONG for that too, for
+// ten times as many pairs of faults and a hundred times as many cuts, from a seed of
+// its own each time; -short and the race detector, under which no more is found, for
+// a tenth. $TEMPKIT_SEED repeats a run.
 
 // Short reports whether they are to try no more than shows that they work.
 func Short() bool { return !Long() && (testing.Short() || underRace) }
@@ -37,7 +38,7 @@ func scaled(n int) int {
 }
 
 // longest ends an instrument that has been asked for much.
-const longest = 10 * time.Minute
+const longest = 20 * time.Minute
 
 // seed returns the seed of this run, and logs it.
 func seed(t testing.TB) uint64 {
@@ -139,22 +140,27 @@ func (f Fault) fits(call string) bool {
 }
 
 // ProveFaults makes the calls of each operation fail: each alone and with all that
-// follow, in every way; and then two by two, by lot, until there have been least
-// plans. After each plan the power is cut at moments since the first fault.
+// follow, in every way; and then two by two, by lot, half of least plans of those and
+// more if there have not been as many as that. After each plan the power is cut at moments since the first fault.
 func ProveFaults(t testing.TB, room string, leastPlans, leastStates int, proofs []Proof) {
 	t.Helper()
 	seed, start := seed(t), time.Now()
 	const limit = 4 // states of a moment; there are many plans
 	keep := 1.0
-	if !Long() && os.Getenv("TEMPKIT_PROOFS") != "all" {
+	switch all := os.Getenv("TEMPKIT_PROOFS") == "all"; {
+	case Long():
+		leastPlans, leastStates = 10*leastPlans, 10*leastStates
+	case Short():
+		leastPlans, leastStates, keep = leastPlans/50, leastStates/50, 0.02
+	case !all:
 		leastPlans, leastStates, keep = leastPlans/5, leastStates/5, 0.2
 	}
-	if Short() {
-		keep /= 10
-	}
-	leastPlans, leastStates = scaled(leastPlans), scaled(leastStates)
 	sum := eachProof(proofs, seed, 0, func(p Proof, rnd *rand.Rand) Tally { return p.singles(keep, limit, rnd) })
-	for round := 1; sum.Bad == 0 && time.Since(start) < longest && (sum.Plans < leastPlans || sum.States < leastStates); round++ {
+	singles := sum.Plans
+	for round := 1; sum.Bad == 0 && time.Since(start) < longest; round++ {
+		if pairs := sum.Plans - singles; pairs >= leastPlans/2 && sum.Plans >= leastPlans && sum.States >= leastStates {
+			break
+		}
 		sum.add(eachProof(proofs, seed, round, func(p Proof, rnd *rand.Rand) Tally { return p.several(2, 20, limit, rnd) }))
 	}
 	t.Logf("%d proofs, %v", len(proofs), time.Since(start).Round(time.Millisecond))

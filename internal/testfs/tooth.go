@@ -195,7 +195,7 @@ func ProveTeeth(t testing.TB, room string, proofs []Proof, none ...string) {
 
 // bitten tries the operation with the tooth.
 func (p Proof) bitten(tooth Tooth, rnd *rand.Rand) (sum Tally) {
-	moments, limit := math.MaxInt, 128
+	moments, limit := math.MaxInt, 64
 	if tooth.faults {
 		moments, limit = 0, 2 // it shows without a cut
 	}

@@ -92,7 +92,7 @@ func (w Writes) Holds(disk *CrashFs, s Seen) error {
 		return err
 	case len(litter) > max(w.InFlight, 1):
 		return fmt.Errorf("%d temporaries are left", len(litter))
-	case s.Ended && !s.Cut && (s.Err == nil || !s.Unremoved()):
+	case s.Ended && !s.Cut && (s.Err == nil && len(s.Met) < 2 || !s.Unremoved()): // a second attempt may have succeeded
 		return errors.New("a temporary is left")
 	case s.Ended && s.Faultless() && !w.Returns:
 		return errors.New("a temporary comes back after all was well")
@@ -135,7 +135,7 @@ func (w Writes) judge(name string, isNew bool, s Seen) error {
 	}
 	inPlace := failure == nil || errors.Is(failure, w.NotDurable)
 	switch {
-	case s.Cut && !isNew && failure == nil && !s.NoDirSync(w.Dir):
+	case s.Cut && !isNew && failure == nil && !s.NoDirSync(w.Dir) && !halfMade(s):
 		return fmt.Errorf("%s is lost, and was acknowledged", name)
 	case !s.Cut && !isNew && inPlace:
 		return fmt.Errorf("%s is the old one, in spite of %w", name, s.Err)
@@ -148,6 +148,10 @@ func (w Writes) judge(name string, isNew bool, s Seen) error {
 // NoDirSync reports whether the disk said that what is below dir, or dir, cannot be
 // synced: then nobody can promise that anything survives.
 func (s Seen) NoDirSync(dir string) bool { return s.MetWith(syscall.ENOTSUP, "sync "+dir) }
+
+// halfMade reports whether a new parent could neither be synced nor be removed, so
+// that a second attempt within the operation may have taken it for durable.
+func halfMade(s Seen) bool { return len(s.Met) > 1 && s.MetAny("sync ") && s.Unremoved() }
 
 // unseen reports whether the rename to name took place and nobody could know, or
 // take it back: its answer was lost, and so was that of the look which would have
