@@ -21,8 +21,8 @@ import (
 //
 // Names are the last elements of paths. What may be swept is a regular file with
 // the name of one of this package's temporaries (".tmp-", 26 random characters,
-// and for some of a large Batch "-dir" or "-age"), and of this process's own user.
-// On the operating system it is known to be abandoned if nobody holds its lock; a
+// and for some of a large Batch "-dir" or "-age"), and of this process's own user,
+// or, for root, of any. On the operating system it is known to be abandoned if nobody holds its lock; a
 // Batch of more files than it may hold open locks their directories instead, and
 // says so by "-dir". "-age" says that the writer had no descriptor left for the
 // directory, so that only age tells. In memory there are only writers of this
@@ -114,7 +114,7 @@ func (s *sweep) entry(name string) (bool, error) {
 		return false, unlessGone(err)
 	}
 	_, owned := alive.names.Load(name)
-	if uid, _, ok := vfs.Owner(info); owned || !info.Mode().IsRegular() || ok && uid != os.Geteuid() {
+	if owned || !info.Mode().IsRegular() || !mayBeOurs(info) {
 		return false, nil
 	}
 	switch {
@@ -124,6 +124,13 @@ func (s *sweep) entry(name string) (bool, error) {
 		return remove(at)
 	}
 	return false, nil
+}
+
+// mayBeOurs reports whether a process of this user can have left the file. Root
+// gives a temporary the owner of what it replaces, and may be killed after that.
+func mayBeOurs(info fs.FileInfo) bool {
+	uid, _, ok := vfs.Owner(info)
+	return !ok || uid == os.Geteuid() || os.Geteuid() == 0
 }
 
 // onDisk is entry for a file of the operating system. at is a regular file of

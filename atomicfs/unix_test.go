@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
@@ -237,7 +238,7 @@ func TestAsNobody(t *testing.T) {
 	theirs := filepath.Join(dir, "theirs")
 	require.NoError(t, os.WriteFile(theirs, []byte("old"), 0o644))
 
-	cmd := exec.Command(binary, "-test.run=^(TestReadOnly|TestModeAndOwnerMatrix|TestOthersFile|TestUnreadable|TestNoReplaceB|TestDurableOrder|TestSweep$)", "-test.v")
+	cmd := exec.Command(binary, "-test.run=^(TestReadOnly|TestModeAndOwnerMatrix|TestOthersFile|TestUnreadable|TestNoReplaceB|TestDurableOrder|TestSweep$|TestSweepOfOthers)", "-test.v")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, theirsEnv+"="+theirs)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -253,6 +254,28 @@ func TestAsNobody(t *testing.T) {
 }
 
 const theirsEnv = "ATOMICFS_TEST_THEIRS"
+
+// Root sweeps what it had given to another user when it was killed; another user
+// leaves alone what is not his.
+func TestSweepOfOthers(t *testing.T) {
+	eachOnOS(t, func(t *testing.T, k testfs.Kind, dir string) {
+		if os.Geteuid() == 0 {
+			k.WriteFile(t, k.Join(abandoned), "part")
+			require.NoError(t, os.Chown(filepath.Join(dir, abandoned), nobody, nobody))
+			assert.Equal(t, []string{abandoned}, sweep(t, k, 0))
+			return
+		}
+		theirs := os.Getenv(theirsEnv)
+		if theirs == "" {
+			t.Skip("nothing here is another's")
+		}
+		// A second name of it: to make one takes no right to it.
+		if err := os.Link(theirs, filepath.Join(dir, abandoned)); err != nil {
+			t.Skip(err)
+		}
+		assert.Empty(t, sweep(t, k, time.Nanosecond))
+	})
+}
 
 // In a directory that may not be written to nothing changes.
 func TestReadOnlyDirectory(t *testing.T) {
