@@ -29,9 +29,10 @@ type slot struct {
 	data *tmpfs.File
 
 	// lock is another handle of the data, under lock. It is not the one that is
-	// written, because that is closed a moment before the rename.
+	// written, because that is closed a moment before the rename. It is nil where there
+	// are no locks, and while there is no writer.
 	lock *vfs.File
-	left bool
+	left bool // the area knows nothing of it any more, or knows it as nobody's here
 }
 
 // stat describes the data of an upload, and reports whether it is this user's.
@@ -49,12 +50,15 @@ func (a *Area) stat(id string) (info fs.FileInfo, own bool, err error) {
 }
 
 // describe returns what is known of an upload, and whether it is this user's.
+// Nothing is locked for it: of an upload that somebody is writing it tells what was
+// so a moment ago.
 func (a *Area) describe(id string) (Info, bool, error) {
 	info, own, err := a.stat(id)
 	if err != nil {
 		return Info{}, false, err
 	}
 	side, err := a.load(id)
+	// Most writers die without a last word in the sidecar; the file knows when bytes came.
 	i := Info{ID: id, Size: info.Size(), Declared: side.Declared, Started: side.Started, Updated: side.Updated}
 	if info.ModTime().After(i.Updated) {
 		i.Updated = info.ModTime()
@@ -81,6 +85,7 @@ func (s *slot) hold() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// What was opened must be what was looked at: no link is followed out of the area.
 	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) {
 		_ = f.Close()
 		return false, errNoID
@@ -111,7 +116,8 @@ func (s *slot) unlock() {
 	}
 }
 
-// upload returns the upload of the data, and counts it as one that is open here.
+// upload returns the upload of the data, and counts it as one that is open here. If
+// it fails, the data is still the slot's.
 func (s *slot) upload(o Options) (*Upload, error) {
 	f, err := spool.FromFile(s.data, &o.Spool)
 	if err != nil {
@@ -126,6 +132,7 @@ func (s *slot) upload(o Options) (*Upload, error) {
 // resume opens the upload again. Whatever it returns, the upload is in the area.
 func (s *slot) resume(ctx context.Context, o Options) (*Upload, error) {
 	a := s.area
+	// The lock first: what is read of an upload that has another writer is worth nothing.
 	switch got, err := s.hold(); {
 	case err != nil:
 		return nil, err
@@ -180,7 +187,9 @@ func (s *slot) recover(o Options) error {
 	return nil
 }
 
-// rehash makes u's hash that of all that it holds.
+// rehash makes u's hash that of all that it holds, from the state that was saved
+// or, where that is of no use, from the first byte. A large upload takes as long as
+// it takes to read it; ctx ends that.
 func (s *slot) rehash(ctx context.Context, u *Upload) error {
 	if u.hash == nil {
 		return nil
@@ -206,7 +215,9 @@ func (s *slot) rehash(ctx context.Context, u *Upload) error {
 	return nil
 }
 
-// save writes the sidecar for an upload of size bytes that are on the disk.
+// save writes the sidecar for an upload of size bytes that are on the disk. The
+// caller has synced them: a sidecar that is ahead of its data would have a Resume go
+// on behind bytes that a power cut has taken.
 func (s *slot) save(size int64, h hash.Hash) error {
 	if s == nil {
 		return nil
@@ -216,7 +227,8 @@ func (s *slot) save(size int64, h hash.Hash) error {
 	return s.area.store(&s.side)
 }
 
-// reserve makes the upload count for size bytes, or says that there is no room.
+// reserve makes the upload count for size bytes, or says that there is no room:
+// before they are written, so that a quota is never exceeded, not even for a moment.
 func (s *slot) reserve(size int64) error {
 	if s == nil {
 		return nil
@@ -224,7 +236,8 @@ func (s *slot) reserve(size int64) error {
 	return s.area.reserve(s.id, size)
 }
 
-// settle gives back what was reserved and not stored.
+// settle gives back what was reserved and not stored, as after a write that was
+// short.
 func (s *slot) settle(size int64) {
 	if s != nil {
 		s.area.settle(s.id, size)
@@ -260,7 +273,9 @@ func (s *slot) leave() error {
 	return nil
 }
 
-// forget lets go of an upload, which stays in the area or not.
+// forget lets go of an upload, which stays in the area or not. The lock goes after
+// the account and before the ID, so that whoever takes the upload next finds an
+// account without it.
 func (s *slot) forget(stays bool) {
 	a := s.area
 	a.look.Lock()
