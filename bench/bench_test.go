@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tempkit/tempkit/atomicfs"
 	"github.com/tempkit/tempkit/spool"
 )
 
@@ -76,7 +75,7 @@ func BenchmarkRatio(b *testing.B) {
 			ways := r.waysOf(b)
 			none := func() (int64, bool) { return 0, false }
 			for b.Loop() {
-				samples, err := measure(b.Context(), ways, roundsEnd, none, func(int) {})
+				samples, err := measure(b.Context(), ways, roundsLeast, roundsEnd, none, func(int) {})
 				fails(b, err)
 				last := len(ways) - 1
 				for i, w := range ways[:last] {
@@ -114,16 +113,22 @@ func BenchmarkGoroutines(b *testing.B) {
 	}
 }
 
-// BenchmarkCrowd makes temporaries in a directory of so many entries.
-func BenchmarkCrowd(b *testing.B) {
-	for _, entries := range []int{1, 1000, 100_000, 1_000_000} {
-		if testing.Short() && entries > 1000 {
-			continue
-		}
-		dir := b.TempDir()
-		fails(b, crowd(dir, entries))
-		for _, w := range named(dir) {
-			b.Run(fmt.Sprintf("entries=%d", entries), func(b *testing.B) { w.run(b, 0) })
+// BenchmarkCurve is each size of each curve.
+func BenchmarkCurve(b *testing.B) {
+	for _, c := range curves {
+		for i, size := range c.sizes {
+			if testing.Short() && i > 1 {
+				continue
+			}
+			name := fmt.Sprintf("work=%s/%s=%d", strings.ReplaceAll(c.work, " ", "-"), strings.ReplaceAll(c.of, " ", "-"), size)
+			b.Run(name, func(b *testing.B) {
+				at, err := newSite(b.TempDir(), "")
+				fails(b, err)
+				b.Cleanup(func() { fails(b, at.close()) })
+				w, _, err := c.open(at, size)
+				fails(b, err)
+				w.run(b, 0)
+			})
 		}
 	}
 }
@@ -142,58 +147,6 @@ func BenchmarkWorkdir(b *testing.B) {
 	for _, files := range []int{1, 100} {
 		for _, w := range jobs(b.TempDir(), files) {
 			b.Run(fmt.Sprintf("files=%d", files), func(b *testing.B) { w.run(b, 0) })
-		}
-	}
-}
-
-// BenchmarkBatchScale is what one file of a batch costs, by how many they are.
-func BenchmarkBatchScale(b *testing.B) {
-	for _, files := range []int{10, 100, 1000, 10_000, 100_000} {
-		for _, sync := range []bool{false, true} {
-			if sync && files > 10_000 && testing.Short() {
-				continue
-			}
-			b.Run(fmt.Sprintf("files=%d/sync=%v", files, sync), func(b *testing.B) {
-				dir := b.TempDir()
-				for n := 0; b.Loop(); n++ {
-					sub := filepath.Join(dir, fmt.Sprint(n))
-					var names []string
-					for i := range files {
-						names = append(names, filepath.Join(sub, fmt.Sprint(i)))
-					}
-					fails(b, batch(osFs, names, smallFile, &atomicfs.Options{NoSync: !sync}))
-					b.StopTimer()
-					fails(b, os.RemoveAll(sub))
-					b.StartTimer()
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(files), "ns/file")
-			})
-		}
-	}
-}
-
-// BenchmarkSweep sweeps a directory of so many entries.
-func BenchmarkSweep(b *testing.B) {
-	for _, entries := range []int{1_000, 100_000, 1_000_000} {
-		if testing.Short() && entries > 1_000 {
-			continue
-		}
-		ways, err := sweeps(b.TempDir(), entries)
-		fails(b, err)
-		for _, w := range ways {
-			b.Run(fmt.Sprintf("entries=%d", entries), func(b *testing.B) { w.run(b, 0) })
-		}
-	}
-}
-
-// BenchmarkSpoolScale spools so much, of which 1 MiB is in memory at first.
-func BenchmarkSpoolScale(b *testing.B) {
-	for _, n := range []int{kib, 64 * kib, mib, 64 * mib, 1024 * mib} {
-		if testing.Short() && n > 64*mib {
-			continue
-		}
-		for _, w := range spilling(b.TempDir(), n, mib, min(n, 32*kib)) {
-			b.Run("size="+strings.ReplaceAll(byteSize(int64(n)), " ", ""), func(b *testing.B) { w.run(b, n) })
 		}
 	}
 }

@@ -17,13 +17,14 @@ import (
 
 // A survey is a run of -full: which rows are measured, and where.
 type survey struct {
-	only  *regexp.Regexp
-	dir   string        // "" means where temporaries are made
-	loop  string        // file systems to make and measure on, separated by commas
-	svg   string        // file for the chart; "" means none
-	small bool          // the works are tried, not measured
-	long  time.Duration // for a row, unless its rounds are longer
-	meter *meter
+	only   *regexp.Regexp
+	dir    string        // "" means where temporaries are made
+	loop   string        // file systems to make and measure on, separated by commas
+	svg    string        // file for the chart; "" means none
+	scales bool          // curves are measured, not rows
+	small  bool          // the works are tried, not measured
+	long   time.Duration // for a row, unless its rounds are longer
+	meter  *meter
 }
 
 // surveyFlags adds to flags what adjusts a survey. The survey is filled by Parse.
@@ -32,6 +33,7 @@ func surveyFlags(flags *flag.FlagSet, m *meter) *survey {
 	flags.StringVar(&s.dir, "dir", "", "with -full: measure in `DIR`")
 	flags.StringVar(&s.loop, "loop", "", "with -full, as root on Linux: measure on new file systems, such as `ext4,xfs,btrfs`, in files in DIR")
 	flags.StringVar(&s.svg, "svg", "", "with -full: draw the figures into `FILE`")
+	flags.BoolVar(&s.scales, "scale", false, "with -full: measure what a unit costs, by how many there are")
 	flags.Func("only", "with -full: measure the rows that match `REGEXP`", func(text string) (err error) {
 		s.only, err = regexp.Compile("(?i)" + text)
 		return err
@@ -63,7 +65,20 @@ func (s *survey) run(ctx context.Context, stdout io.Writer) error {
 	p.line("Each figure is the median of the rounds of one run, in which all take turns in the same directory.")
 	p.line("Rivals of other modules: go test -bench Ratio -run '^$' in bench/peers.")
 	var all []*measured
+	var lines []*traced
 	each := func(dir, name string) error {
+		dir, err := filepath.Abs(dir)
+		if err != nil {
+			return err
+		}
+		p.line("")
+		p.line("%s, %s", name, dir)
+		p.line("")
+		if s.scales {
+			list, err := s.scale(ctx, dir, name, p)
+			lines = append(lines, list...)
+			return err
+		}
 		list, err := s.on(ctx, dir, name, p)
 		all = append(all, list...)
 		return err
@@ -78,8 +93,14 @@ func (s *survey) run(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 	}
-	if len(all) == 0 {
+	if len(all)+len(lines) == 0 {
 		return errors.New("no row matches")
+	}
+	if s.scales {
+		if s.svg == "" {
+			return nil
+		}
+		return os.WriteFile(s.svg, curvesChart(lines, s.title()), 0o644)
 	}
 	missed := 0
 	for _, m := range all {
@@ -100,13 +121,6 @@ func (s *survey) title() string {
 
 // on measures in dir, which is on the file system name, and prints row by row.
 func (s *survey) on(ctx context.Context, dir, name string, p *printer) (all []*measured, err error) {
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	p.line("")
-	p.line("%s, %s", name, dir)
-	p.line("")
 	p.line("  %-44s  %-36s %6s %6s %6s  %9s %9s  %s", "work", "against", "at most", "ratio", "cpu", "ours", "theirs", "flushes")
 	other := elsewhere(dir)
 	for _, r := range rows {
@@ -162,7 +176,7 @@ func (s *survey) measure(ctx context.Context, m *measured, at *site) error {
 		return errNotHere
 	}
 	ways = []way{ways[0], ways[len(ways)-1]} // what is between them is for the benchmarks
-	samples, err := measure(ctx, ways, s.long, flushCounter(at.dir), func(round int) {
+	samples, err := measure(ctx, ways, roundsLeast, s.long, flushCounter(at.dir), func(round int) {
 		s.meter.say("%d rounds", round)
 	})
 	if err != nil {

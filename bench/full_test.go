@@ -72,7 +72,7 @@ func TestMeasure(t *testing.T) {
 	}
 	flushes := int64(0)
 	ways := []way{counted("a"), counted("b")}
-	samples, err := measure(t.Context(), ways, 0, func() (int64, bool) { flushes++; return flushes, true }, func(int) {})
+	samples, err := measure(t.Context(), ways, roundsLeast, 0, func() (int64, bool) { flushes++; return flushes, true }, func(int) {})
 	require.NoError(t, err)
 	require.Len(t, samples, 2)
 	assert.GreaterOrEqual(t, len(samples[0].wall), roundsLeast)
@@ -81,13 +81,13 @@ func TestMeasure(t *testing.T) {
 	assert.Equal(t, "a b b a a b", strings.Join(calls[:6], " "), "nobody is always first")
 
 	broken := errors.New("broken")
-	_, err = measure(t.Context(), []way{{impl: "x", do: func() error { return broken }}}, 0, none, func(int) {})
+	_, err = measure(t.Context(), []way{{impl: "x", do: func() error { return broken }}}, 1, 0, none, func(int) {})
 	require.ErrorIs(t, err, broken)
 	assert.EqualError(t, err, "x: broken")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = measure(ctx, ways, 0, none, func(int) {})
+	_, err = measure(ctx, ways, 1, 0, none, func(int) {})
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
@@ -127,4 +127,28 @@ func TestChartOrder(t *testing.T) {
 	assert.Contains(t, svg, ">1.50<")
 	assert.NotContains(t, svg, ">1.75<", "memory is the same on every file system")
 	assert.Contains(t, svg, "a machine")
+}
+
+func TestScalePrintsAndDraws(t *testing.T) {
+	dir, svg := t.TempDir(), filepath.Join(t.TempDir(), "scale.svg")
+	only := regexp.MustCompile("at once|without sync|spool")
+	s := &survey{only: only, dir: dir, svg: svg, scales: true, small: true, meter: &meter{w: io.Discard}}
+	var said strings.Builder
+	require.NoError(t, s.run(t.Context(), &said))
+	assert.Contains(t, said.String(), "64.0 KiB bytes")
+	assert.Contains(t, said.String(), "4 goroutines")
+	assert.NotContains(t, said.String(), "Sweep")
+	drawn, err := os.ReadFile(svg)
+	require.NoError(t, err)
+	assert.Equal(t, 3, strings.Count(string(drawn), "<polyline"))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestCheapest(t *testing.T) {
+	c := &traced{points: []point{{each: 4}, {each: 2}, {each: 1, err: errNotHere}, {each: 3}}}
+	assert.InDelta(t, 2.0, c.cheapest(), 1e-9)
+	assert.Equal(t, "64.0 KiB", (&curve{bytes: true}).label(64*kib))
+	assert.Equal(t, "1000", (&curve{}).label(1000))
 }

@@ -7,7 +7,7 @@
 // configuration, a directory is copied into the work directory. What is not
 // named is made. The exit status is 1 if a promise was broken.
 //
-//	go run ./bench -full [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]
+//	go run ./bench -full [-scale] [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]
 //
 // measures each room against the bare system calls and against what a user would
 // take instead, in DIR or, as root on Linux, on file systems made for the purpose.
@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, makers []maker, stdout, stderr io.W
 }
 
 const usage = `usage: go run ./bench [-v] [FILE...]
-       go run ./bench -full [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]
+       go run ./bench -full [-scale] [-dir DIR] [-only REGEXP] [-loop ext4,xfs,btrfs] [-svg FILE]
        go run ./bench -probe DIR`
 
 // fullRun measures, and returns the exit status.

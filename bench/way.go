@@ -31,13 +31,14 @@ const (
 )
 
 // measure lets the ways take turns, so that what else the machine does falls on all
-// alike, and returns a sample of each. Short ones take turns for so long. Nobody is always first. The first round is
+// alike, and returns a sample of each. There are at least so many rounds, and more of
+// them while they are short, for so long. Nobody is always first. The first round is
 // for warming up and is not counted. tick is called after every round.
-func measure(ctx context.Context, ways []way, long time.Duration, flushes func() (int64, bool), tick func(round int)) ([]sample, error) {
+func measure(ctx context.Context, ways []way, least int, long time.Duration, flushes func() (int64, bool), tick func(round int)) ([]sample, error) {
 	samples := make([]sample, len(ways))
 	times := 1
 	began := time.Now()
-	for round := 0; round <= roundsLeast || round <= roundsMost && time.Since(began) < long; round++ {
+	for round := 0; round <= least || round <= roundsMost && time.Since(began) < long; round++ {
 		for i := range ways {
 			if err := ctx.Err(); err != nil {
 				return nil, err

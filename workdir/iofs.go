@@ -42,6 +42,7 @@ func fail(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: vfs.Reason(err)}
 }
 
+// Open implements fs.FS. What it returns is an fs.ReadDirFile too.
 func (i *ioFS) Open(name string) (fs.File, error) {
 	path, err := rooted("open", name)
 	if err != nil {
@@ -54,6 +55,8 @@ func (i *ioFS) Open(name string) (fs.File, error) {
 	return &ioFile{File: f}, nil
 }
 
+// ReadFile implements fs.ReadFileFS. An error of reading has the name of io/fs as
+// well, which the handle does not know.
 func (i *ioFS) ReadFile(name string) ([]byte, error) {
 	f, err := i.Open(name)
 	if err != nil {
@@ -64,6 +67,8 @@ func (i *ioFS) ReadFile(name string) ([]byte, error) {
 	return data, fail("read", name, err)
 }
 
+// ReadDir implements fs.ReadDirFS: sorted by name, whatever the Fs does, and with
+// what could be read if there is an error.
 func (i *ioFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	f, err := i.Open(name)
 	if err != nil {
@@ -75,10 +80,12 @@ func (i *ioFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, fail("readdir", name, err)
 }
 
+// Stat implements fs.StatFS. Links are followed, as far as they stay inside.
 func (i *ioFS) Stat(name string) (fs.FileInfo, error) {
 	return i.describe("stat", name, i.v.Stat)
 }
 
+// Lstat implements fs.ReadLinkFS, and does not follow a link.
 func (i *ioFS) Lstat(name string) (fs.FileInfo, error) {
 	return i.describe("lstat", name, i.v.Lstat)
 }
@@ -92,6 +99,8 @@ func (i *ioFS) describe(op, name string, look func(string) (fs.FileInfo, error))
 	return info, fail(op, name, err)
 }
 
+// ReadLink implements fs.ReadLinkFS. The target is as it is stored, wherever it
+// leads; only following it is refused.
 func (i *ioFS) ReadLink(name string) (string, error) {
 	path, err := rooted("readlink", name)
 	if err != nil {

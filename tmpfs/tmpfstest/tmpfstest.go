@@ -115,6 +115,8 @@ func Snapshot(t testing.TB, fsys afero.Fs, dir string) map[string]string {
 	return tree
 }
 
+// contents returns what Snapshot tells of name, which is no directory. Of what is
+// neither a file nor a link nothing is opened: a FIFO would wait for its other end.
 func contents(fsys afero.Fs, name string, info fs.FileInfo) (string, error) {
 	mode := info.Mode().Type() &^ fs.ModeTemporary // which MemMapFs sets
 	switch {
@@ -132,7 +134,9 @@ func contents(fsys afero.Fs, name string, info fs.FileInfo) (string, error) {
 	return string(b), err
 }
 
-// end removes it, or keeps it, at the end of the test.
+// end removes it, or keeps it, at the end of the test. That it is gone is looked at
+// and not taken from Close: a test that makes it again behind our back, by a
+// goroutine that it has left running, say, fails.
 func end(t testing.TB, fsys afero.Fs, it interface {
 	Keep(name string) error
 	Close() error
@@ -167,6 +171,8 @@ func keeps(t testing.TB) bool {
 	return false
 }
 
+// lstat is Stat of the name itself, where fsys tells links from what they lead to: a
+// link whose target is gone is left all the same.
 func lstat(fsys afero.Fs, name string) (fs.FileInfo, error) {
 	if l, ok := fsys.(afero.Lstater); ok {
 		info, _, err := l.LstatIfPossible(name)
@@ -178,7 +184,8 @@ func lstat(fsys afero.Fs, name string) (fs.FileInfo, error) {
 // maxName keeps the names of temporaries readable, and short of every limit.
 const maxName = 64
 
-// after returns a pattern made of the name of the test.
+// after returns a pattern made of the name of the test, in letters that every file
+// system takes, so that what is left can be told from what others leave.
 func after(t testing.TB) string {
 	name := strings.Map(func(r rune) rune {
 		if r < 0x80 && (r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z') {
@@ -189,6 +196,7 @@ func after(t testing.TB) string {
 	return name[:min(len(name), maxName)] + "-*"
 }
 
+// must ends the test, because what would follow is a failure of nothing else.
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -84,6 +84,7 @@ func Open(fsys afero.Fs, dir string, opts *AreaOptions) (*Area, error) {
 	if a.opts.TTL == 0 {
 		a.opts.TTL = defaultTTL
 	}
+	// Where it is now is where it stays, whatever the working directory becomes.
 	var err error
 	if a.dir, err = a.v.Clean("open", dir); err != nil {
 		return nil, err
@@ -119,7 +120,7 @@ func (a *Area) Begin(ctx context.Context, opts *Options) (*Upload, error) {
 	}
 	u, err := s.upload(o)
 	if err == nil {
-		err = s.save(0, u.hash)
+		err = s.save(0, u.hash) // data without a sidecar would never be swept
 	}
 	if err != nil {
 		return nil, fail("begin", unnamed, vfs.Reason(errors.Join(err, s.data.Close(), s.leave())))
@@ -147,6 +148,7 @@ func (a *Area) enter(declared int64) (*slot, error) {
 	id, _ := idOf(filepath.Base(f.Name()), dataSuffix)
 	s := &slot{area: a, id: id, data: f, side: sidecar{ID: id, Declared: declared, Started: time.Now()}}
 	writers.Store(id, nil)
+	// A sweep of another process may have opened the file before its writer locked it.
 	if got, err := s.hold(); err != nil || !got {
 		if err == nil {
 			err = errWriter

@@ -9,7 +9,8 @@ import (
 	"io/fs"
 )
 
-// sum returns what all uploads take.
+// sum returns what all uploads take, as far as is known: whoever wants to know it
+// of other processes scans first.
 func (a *Area) sum() (bytes int64, uploads int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -42,7 +43,9 @@ func (a *Area) admit(declared int64) error {
 	return nil
 }
 
-// count makes an upload count for h, and no more if that is nil.
+// count makes an upload count for h, and no more if that is nil. Whatever it counted
+// for before, no quota is looked at: that has been done by admit, or the bytes are
+// there already.
 func (a *Area) count(id string, h *holding) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,7 +120,8 @@ func (a *Area) reserve(id string, size int64) error {
 	return nil
 }
 
-// grow is reserve by what is known.
+// grow is reserve by what is known. It reports false with nothing changed; an upload
+// never counts for less than before by it.
 func (a *Area) grow(id string, size int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -132,7 +136,8 @@ func (a *Area) grow(id string, size int64) bool {
 	return true
 }
 
-// settle makes an upload count for no more than it has stored, or declared.
+// settle makes an upload count for no more than it has stored, or declared: what is
+// declared stays reserved until the upload ends, so that one that has begun can go on.
 func (a *Area) settle(id string, size int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -15,7 +15,9 @@ import (
 	"github.com/tempkit/tempkit/atomicfs"
 )
 
-// A sidecar describes an upload to whoever resumes it.
+// A sidecar describes an upload to whoever resumes it. It lies beside the data as
+// JSON, and is replaced as a whole. Nothing in it is a path, and nothing in it is
+// believed further than it can do harm: the data is looked at too.
 type sidecar struct {
 	ID       string    `json:"id"`
 	Declared int64     `json:"declared,omitempty"`
@@ -48,7 +50,8 @@ func idOf(name, suffix string) (string, bool) {
 	return s, ok && isID(s)
 }
 
-// kindOf names a hash, so that its state is given to no other.
+// kindOf names a hash, so that its state is given to no other. The type is part of
+// the name, because many hashes have their sizes in common.
 func kindOf(h hash.Hash) string { return fmt.Sprintf("%T/%d/%d", h, h.Size(), h.BlockSize()) }
 
 // rebooted reports whether the system has been started anew since the sidecar was
@@ -58,7 +61,9 @@ func (s *sidecar) rebooted() bool {
 	return boot != "" && s.Boot != "" && s.Boot != boot
 }
 
-// remember puts the state of h, which may be nil, after size bytes.
+// remember puts the state of h, which may be nil, after size bytes. A hash that
+// cannot say what its state is costs a Resume the reading of all bytes, and nothing
+// else.
 func (s *sidecar) remember(h hash.Hash, size int64) {
 	s.Flushed, s.Hash, s.State = size, "", nil
 	if m, ok := h.(encoding.BinaryMarshaler); ok {
@@ -106,7 +111,8 @@ func (a *Area) load(id string) (sidecar, error) {
 	return s, nil
 }
 
-// store writes the sidecar, atomically and durably.
+// store writes the sidecar, atomically and durably. If it fails, the one before is
+// there still, which is about fewer bytes and as true.
 func (a *Area) store(s *sidecar) error {
 	text, err := json.Marshal(s)
 	if err != nil {

@@ -1,11 +1,8 @@
 package staging
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -29,9 +26,10 @@ type slot struct {
 	data *tmpfs.File
 
 	// lock is another handle of the data, under lock. It is not the one that is
-	// written, because that is closed a moment before the rename.
+	// written, because that is closed a moment before the rename. It is nil where there
+	// are no locks, and while there is no writer.
 	lock *vfs.File
-	left bool
+	left bool // the area knows nothing of it any more, or knows it as nobody's here
 }
 
 // stat describes the data of an upload, and reports whether it is this user's.
@@ -50,12 +48,15 @@ func (a *Area) stat(id string) (info fs.FileInfo, own bool, err error) {
 }
 
 // describe returns what is known of an upload, and whether it is this user's.
+// Nothing is locked for it: of an upload that somebody is writing it tells what was
+// so a moment ago.
 func (a *Area) describe(id string) (Info, bool, error) {
 	info, own, err := a.stat(id)
 	if err != nil {
 		return Info{}, false, err
 	}
 	side, err := a.load(id)
+	// Most writers die without a last word in the sidecar; the file knows when bytes came.
 	i := Info{ID: id, Size: info.Size(), Declared: side.Declared, Started: side.Started, Updated: side.Updated}
 	if info.ModTime().After(i.Updated) {
 		i.Updated = info.ModTime()
@@ -82,6 +83,7 @@ func (s *slot) hold() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// What was opened must be what was looked at: no link is followed out of the area.
 	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) {
 		_ = f.Close()
 		return false, errNoID
@@ -112,7 +114,8 @@ func (s *slot) unlock() {
 	}
 }
 
-// upload returns the upload of the data, and counts it as one that is open here.
+// upload returns the upload of the data, and counts it as one that is open here. If
+// it fails, the data is still the slot's.
 func (s *slot) upload(o Options) (*Upload, error) {
 	f, err := spool.FromFile(s.data, &o.Spool)
 	if err != nil {
@@ -124,90 +127,9 @@ func (s *slot) upload(o Options) (*Upload, error) {
 	return u, nil
 }
 
-// resume opens the upload again. Whatever it returns, the upload is in the area.
-func (s *slot) resume(ctx context.Context, o Options) (*Upload, error) {
-	a := s.area
-	switch got, err := s.hold(); {
-	case err != nil:
-		return nil, err
-	case !got:
-		return nil, errWriter
-	}
-	var err error
-	if s.side, err = a.load(s.id); err != nil {
-		return nil, err
-	}
-	s.side.ID = s.id
-	if o.Size == 0 {
-		o.Size = s.side.Declared
-	} else if s.side.Declared > 0 && o.Size != s.side.Declared {
-		return nil, errAnother
-	}
-	s.side.Declared = o.Size
-	if s.data, err = tmpfs.Adopt(a.fsys, a.path(s.id, dataSuffix)); err != nil {
-		return nil, err
-	}
-	if err := s.recover(o); err != nil {
-		return nil, err
-	}
-	u, err := s.upload(o)
-	if err != nil {
-		return nil, err
-	}
-	return u, s.rehash(ctx, u)
-}
-
-// recover makes the data what the upload goes on from, unless that is more than o
-// allows.
-func (s *slot) recover(o Options) error {
-	info, err := s.data.Stat()
-	if err != nil {
-		return err
-	}
-	size := info.Size()
-	lost := s.area.v.OnDisk() && s.side.rebooted() && s.side.Flushed < size
-	if lost {
-		// What came after the last flush may be of the right length and still not what arrived.
-		size = s.side.Flushed
-	}
-	switch {
-	case o.Spool.MaxSize > 0 && max(size, o.Size) > o.Spool.MaxSize:
-		return spool.ErrTooLarge
-	case o.Size > 0 && size > o.Size:
-		return fmt.Errorf("%w: more than the declared %d bytes", ErrRejected, o.Size)
-	case lost:
-		return s.data.Truncate(size)
-	}
-	return nil
-}
-
-// rehash makes u's hash that of all that it holds.
-func (s *slot) rehash(ctx context.Context, u *Upload) error {
-	if u.hash == nil {
-		return nil
-	}
-	from := s.side.restore(u.hash)
-	if from > u.size { // some of it is lost
-		u.hash.Reset()
-		from = 0
-	}
-	buf := pieces.Get().(*[piece]byte)
-	defer pieces.Put(buf)
-	for from < u.size {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := u.f.ReadAt(buf[:min(piece, u.size-from)], from)
-		if err != nil && (err != io.EOF || n == 0) { //nolint:errorlint // io.EOF is never wrapped
-			return err
-		}
-		_, _ = u.hash.Write(buf[:n]) // a hash.Hash never returns an error
-		from += int64(n)
-	}
-	return nil
-}
-
-// save writes the sidecar for an upload of size bytes that are on the disk.
+// save writes the sidecar for an upload of size bytes that are on the disk. The
+// caller has synced them: a sidecar that is ahead of its data would have a Resume go
+// on behind bytes that a power cut has taken.
 func (s *slot) save(size int64, h hash.Hash) error {
 	if s == nil {
 		return nil
@@ -217,7 +139,8 @@ func (s *slot) save(size int64, h hash.Hash) error {
 	return s.area.store(&s.side)
 }
 
-// reserve makes the upload count for size bytes, or says that there is no room.
+// reserve makes the upload count for size bytes, or says that there is no room:
+// before they are written, so that a quota is never exceeded, not even for a moment.
 func (s *slot) reserve(size int64) error {
 	if s == nil {
 		return nil
@@ -225,7 +148,8 @@ func (s *slot) reserve(size int64) error {
 	return s.area.reserve(s.id, size)
 }
 
-// settle gives back what was reserved and not stored.
+// settle gives back what was reserved and not stored, as after a write that was
+// short.
 func (s *slot) settle(size int64) {
 	if s != nil {
 		s.area.settle(s.id, size)
@@ -261,7 +185,9 @@ func (s *slot) leave() error {
 	return nil
 }
 
-// forget lets go of an upload, which stays in the area or not.
+// forget lets go of an upload, which stays in the area or not. The lock goes after
+// the account and before the ID, so that whoever takes the upload next finds an
+// account without it.
 func (s *slot) forget(stays bool) {
 	a := s.area
 	a.look.Lock()

@@ -40,7 +40,9 @@ func (a *Area) Sweep(ctx context.Context) (removed []string, err error) {
 	return removed, errors.Join(append(errs, err)...)
 }
 
-// sweepUpload removes an upload, and reports whether it did.
+// sweepUpload removes an upload that has expired and has no writer, and reports
+// whether it did. It holds the upload as a writer does, so that a Resume and a sweep
+// exclude each other, also between processes. The data goes first: see dropSidecar.
 func (a *Area) sweepUpload(id string) (bool, error) {
 	if expired, err := a.expired(id); err != nil || !expired { // first, so that a Resume of it is not refused meanwhile
 		return false, err
