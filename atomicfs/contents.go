@@ -214,7 +214,7 @@ func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
 		if err != nil {
 			// The copy does not tell of which of the two its error is. One of the source is
 			// there still, and is no failure of the file.
-			if _, rerr := g.Read(make([]byte, 1)); rerr != nil && rerr != io.EOF { //nolint:errorlint // io.EOF is never wrapped
+			if _, rerr := g.Read(make([]byte, 1)); rerr != nil && rerr != io.EOF {
 				return n, rerr
 			}
 		}
