@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 
@@ -61,13 +62,16 @@ var curves = []curve{
 	},
 	{
 		work: "spool that spills past 1 MiB", unit: "KiB", of: "bytes", bytes: true,
-		sizes: []int{kib, 64 * kib, mib, 64 * mib, 1024 * mib, 4096 * mib},
+		sizes: []int{kib, 64 * kib, mib, 64 * mib, 1024 * mib, int(min(largest, math.MaxInt))},
 		why:   "what fits in memory never meets the file system",
 		open: func(at *site, size int) (way, int, error) {
 			return spilling(at.dir, size, mib, min(size, 32*kib))[0], size / kib, nil
 		},
 	},
 }
+
+// largest is what a spool is filled with at most, where an int holds it.
+var largest int64 = 8192 * mib
 
 // atOnce returns w taken fifty times by each of so many goroutines.
 func atOnce(w way, goroutines int) way {
