@@ -19,9 +19,9 @@ var (
 	cell    = regexp.MustCompile("(?m)^\\| `.*\\| `([^`]+)` \\|$")
 	prints  = regexp.MustCompile(`(?m)// prints (.*)$`)
 
-	// elsewhere finds the examples that are run in modules of their own, which have
+	// inOtherModules finds the examples that are run in modules of their own, which have
 	// what these need.
-	elsewhere = regexp.MustCompile(`\b(sshfs|blobstage)\.`)
+	inOtherModules = regexp.MustCompile(`\b(sshfs|blobstage)\.`)
 )
 
 // goRun runs program as a package of this module, which it is only for the time
@@ -70,7 +70,7 @@ func TestReadmeExamplesRun(t *testing.T) {
 	blocks := goBlock.FindAllSubmatch(text, -1)
 	require.NotEmpty(t, blocks)
 	for i, block := range blocks {
-		if elsewhere.Match(block[1]) {
+		if inOtherModules.Match(block[1]) {
 			continue
 		}
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
