@@ -21,9 +21,9 @@ var (
 	cell    = regexp.MustCompile("(?m)^\\| `.*\\| `([^`]+)` \\|$")
 	prints  = regexp.MustCompile(`(?m)// prints (.*)$`)
 
-	// ofModules finds the examples that are run in modules of their own, which have
+	// inOtherModules finds the examples that are run in modules of their own, which have
 	// what these need.
-	ofModules = regexp.MustCompile(`\b(sshfs|blobstage)\.`)
+	inOtherModules = regexp.MustCompile(`\b(sshfs|blobstage)\.`)
 )
 
 // goRun runs program as a package of this module, which it is only for the time
@@ -105,7 +105,7 @@ func TestReadmeExamplesRun(t *testing.T) {
 	require.NotEmpty(t, blocks)
 	printing := 0
 	for i, block := range blocks {
-		if ofModules.Match(block[1]) {
+		if inOtherModules.Match(block[1]) {
 			continue
 		}
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {

@@ -168,7 +168,7 @@ func absolute(op string, v vfs.FS, dir string) (string, error) {
 	if err != nil || filepath.IsAbs(dir) {
 		return dir, err
 	}
-	abs := separator + dir
+	abs := filepath.Join(separator, dir)
 	there, err := v.Stat(abs)
 	if err != nil || !there.IsDir() {
 		return dir, nil
@@ -231,7 +231,10 @@ func fill(pattern, text string) string {
 // temporary names come from.
 func invent(op, dir, pattern string, try func(name string) error) (name string, err error) {
 	for range maxTries {
-		name = strings.TrimSuffix(dir, separator) + separator + fill(pattern, random())
+		name = fill(pattern, random())
+		if dir != "." {
+			name = strings.TrimSuffix(dir, separator) + separator + name
+		}
 		if err = try(name); !errors.Is(err, fs.ErrExist) {
 			break
 		}

@@ -43,3 +43,20 @@ func TestCleanAgreesWithFilepath(t *testing.T) {
 	}
 	require.Greater(t, tried, 1000)
 }
+
+// Where names of an Fs that is not known start is for that to know.
+func TestCleanOfNothing(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	for fsys, here := range map[afero.Fs]string{
+		mem:                               "/",
+		afero.NewBasePathFs(mem, "/base"): "/",
+		afero.NewCopyOnWriteFs(mem, mem):  "/",
+		&struct{ afero.Fs }{mem}:          ".",
+	} {
+		for name, want := range map[string]string{".": here, "./": here, "a/..": here, "/": "/", "/.": "/", "/a/..": "/"} {
+			clean, err := vfs.On(fsys).Clean("open", filepath.FromSlash(name))
+			require.NoError(t, err)
+			require.Equal(t, filepath.FromSlash(want), clean, "%q on %T", name, fsys)
+		}
+	}
+}

@@ -77,7 +77,8 @@ func (v FS) InMemory() bool { return v.kind == memoryKind }
 // Clean returns the form of name that v's operations use and return: without
 // "." and ".." elements, absolute on the operating system and under a base
 // path. Elsewhere a relative name stays relative, because to MemMapFs and to a
-// remote Fs it is another file than the absolute one.
+// remote Fs it is another file than the absolute one; so does "." on one that is not
+// known, where it need not be the root.
 //
 // "" and a name with a NUL byte are refused, and so is one that climbs above the
 // root of an Fs that is not the operating system; op is the verb of that error.
@@ -108,6 +109,9 @@ func (v FS) Clean(op, name string) (string, error) {
 		return refuse(errEscapes)
 	}
 	if clean == "." {
+		if v.kind == otherKind && v.lock == nil && !os.IsPathSeparator(name[0]) {
+			return clean, nil // where a server lets names start, which is seldom its root
+		}
 		return separator, nil
 	}
 	// Under a base path "a" and "/a" are one file; elsewhere they may be two.

@@ -2,6 +2,7 @@ package jail
 
 import (
 	"crypto/rand"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -60,7 +61,8 @@ func NewHost(dir string) (*Host, error) {
 	if err := os.Mkdir(h.Real, 0o755); err != nil {
 		return nil, err
 	}
-	return h, os.Chown(h.Real, Nobody, Nobody)
+	// Its root is not theirs: nothing is made there unasked.
+	return h, errors.Join(os.Chown(h.Real, Nobody, Nobody), os.Chown(dir, 0, 0))
 }
 
 // A Link is a connection to a server of its own.
