@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -179,10 +180,10 @@ func (w Writes) knows(name string) bool {
 // still there, or something else is not.
 func (w Writes) swept(disk *CrashFs, s Seen, litter []string) error {
 	before := disk.Paths()
-	stays := map[string]bool{} // what belongs to the other user by now is for that one to sweep
+	stays := map[string]bool{} // what belongs to the other user by now is for that one to sweep, or for root
 	for _, name := range litter {
 		state, err := disk.StateOf(name)
-		stays[name] = err == nil && state.UID == stranger
+		stays[name] = err == nil && state.UID == stranger && os.Geteuid() != 0
 	}
 	var dirs []string
 	for _, name := range litter {

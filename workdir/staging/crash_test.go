@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"io"
 	"io/fs"
 	"path"
@@ -193,11 +194,11 @@ func swept(disk *testfs.CrashFs, s testfs.Seen) error {
 		return err
 	}
 	// What a Commit has given to the owner of the file that it was to replace is for
-	// that one to sweep.
+	// that one to sweep, or for root.
 	given := map[string]bool{}
 	for _, id := range uploads(disk) {
 		state, err := disk.StateOf(proofArea + "/" + id + ".part")
-		given[id] = err == nil && state.UID != testfs.As(nil, 0).UID
+		given[id] = err == nil && state.UID != testfs.As(nil, 0).UID && os.Geteuid() != 0
 	}
 	if _, err := area.Sweep(context.Background()); err != nil {
 		return fmt.Errorf("sweep: %w", err)
