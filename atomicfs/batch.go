@@ -22,7 +22,8 @@ import (
 //
 // What is written goes to temporaries beside the files at once, so that a batch
 // of any number of files holds neither their contents nor more than some hundred
-// descriptors. Its methods may be called concurrently.
+// descriptors, and one for each directory up to a quarter of what the process may
+// have. Its methods may be called concurrently.
 type Batch struct {
 	v vfs.FS
 	o Options
