@@ -35,6 +35,20 @@
 // An [Upload] of New lives as long as its process. One of an [Area] is a file in
 // the area's directory from its first byte, so that it can be resumed after the
 // connection, the process or the machine has gone down.
+//
+// # Differences between systems
+//
+// In the order in which they are likely to bite:
+//
+//   - Commit to another volume, or another Fs, is a copy beside the destination,
+//     which takes its time and as much room again.
+//   - Where files cannot be locked (on every Fs but the operating system's, and on some
+//     network file systems) another process does not see that an upload in an Area
+//     has a writer. Let one process at a time use the area there; Sweep goes by TTL.
+//   - Where there are no files without a name (all but Linux), a process that is killed
+//     leaves the file of an upload that has spilled. In an Area Sweep removes it.
+//   - On Windows what a reader still has open cannot be removed: Close says so, and may
+//     be called again.
 package staging
 
 import (
