@@ -323,7 +323,7 @@ func TestCommitToAFullDisk(t *testing.T) {
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("no file system of 1 MiB can be mounted: %v: %s", err, out)
+		testfs.CannotMount(t, err, ": ", string(out))
 	}
 	t.Cleanup(func() { require.NoError(t, exec.Command("umount", dir).Run()) })
 	ballast, name := filepath.Join(dir, "ballast"), filepath.Join(dir, "dest")

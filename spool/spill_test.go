@@ -269,7 +269,7 @@ func TestReallyFullDisk(t *testing.T) {
 	}
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("no file system of 1 MiB can be mounted: %v: %s", err, out)
+		testfs.CannotMount(t, err, ": ", string(out))
 	}
 	t.Cleanup(func() { require.NoError(t, exec.Command("umount", dir).Run()) })
 	ballast := filepath.Join(dir, "ballast")

@@ -72,7 +72,7 @@ func TestSystemTempDirFull(t *testing.T) {
 	s := newSystem(t)
 	s.is("tmpdir")
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "full", s.at("tmpdir")).CombinedOutput(); err != nil {
-		t.Skipf("cannot mount: %v: %s", err, out)
+		testfs.CannotMount(t, err, ": ", string(out))
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", s.at("tmpdir")).Run() })
 	fill, err := os.Create(filepath.Join(s.at("tmpdir"), "fill"))

@@ -122,10 +122,11 @@ func (g ground) below(path string) ground {
 // Same reports whether a and b are one Fs, so that a rename on the one is a rename
 // on the other: the same pointer, or values that nothing tells apart.
 func Same(a, b afero.Fs) bool {
-	if On(a).kind == osKind && On(b).kind == osKind {
+	v, w := On(a), On(b) // without the veneers, of which each call may have made another
+	if v.kind == osKind && w.kind == osKind {
 		return true // they have no identity: they are empty
 	}
-	return identical(reflect.ValueOf(a), reflect.ValueOf(b))
+	return identical(reflect.ValueOf(v.fsys), reflect.ValueOf(w.fsys))
 }
 
 // identical is == for values of all types: those that Go does not compare are

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tempkit/tempkit/internal/testfs"
 	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/tmpfs"
 )
 
 // The tests of this file are about single file systems that are worse than the
@@ -312,6 +313,9 @@ func TestSame(t *testing.T) {
 		{afero.NewOsFs(), mem, false},
 		{mem, mem, true},
 		{mem, other, false},
+		{tmpfs.WithTempDir(mem, "/a"), mem, true},
+		{tmpfs.WithTempDir(mem, "/a"), tmpfs.WithTempDir(mem, "/b"), true},
+		{tmpfs.WithTempDir(mem, "/a"), other, false},
 		{boxed{mem, notes}, boxed{mem, notes}, true},
 		{boxed{mem, notes}, boxed{other, notes}, false},
 		{boxed{mem, notes}, boxed{mem, []string{"a"}}, false},
