@@ -226,8 +226,10 @@ func (p *pending) open() (*vfs.File, error) {
 // touches the target by its name. When it fails the target is as it was. It is
 // not durable before the directory is synced.
 func (p *pending) rename() error {
-	if err := p.look(); err != nil { // again, because the disk took its time
-		return err
+	if !p.o.NoSync { // again, because the disk took its time
+		if err := p.look(); err != nil {
+			return err
+		}
 	}
 	temporary := p.file.Name()
 	// A file without a name takes a free place at once, and has no name in between.

@@ -66,6 +66,14 @@ func (v FS) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
 	if _, err := v.parent(name); err != nil && !errors.Is(err, errIsRoot) { // which is a directory that is there
 		return nil, err
 	}
+	if v.kind == memoryKind && flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL {
+		// Under the guard its O_EXCL is as good as a look, and saves one. Any other
+		// refusal is of a file that somebody has removed while it was made.
+		f, err := v.fsys.OpenFile(name, flag, perm)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
 	info, err := v.look(name)
 	switch {
 	case err == nil && flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL:

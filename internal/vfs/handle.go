@@ -57,20 +57,20 @@ func (h *handle) fail(op string, err error) error {
 }
 
 // enter locks the handle for a call, unless it is closed or was not opened for
-// the access asked for. leave gives the lock back; it is nil if there is an
-// error. MemMapFs reads what was opened for writing alone, and writes to what
-// O_RDONLY|O_CREATE has opened, so the check is here.
-func (h *handle) enter(op string, denied int) (leave func(), err error) {
+// the access asked for. The caller unlocks it, unless there is an error. MemMapFs
+// reads what was opened for writing alone, and writes to what O_RDONLY|O_CREATE has
+// opened, so the check is here.
+func (h *handle) enter(op string, denied int) error {
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
-		return nil, h.fail(op, fs.ErrClosed)
+		return h.fail(op, fs.ErrClosed)
 	}
 	if mode := h.flag & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR); denied >= 0 && mode == denied {
 		h.mu.Unlock()
-		return nil, h.fail(op, syscall.EBADF)
+		return h.fail(op, syscall.EBADF)
 	}
-	return h.mu.Unlock, nil
+	return nil
 }
 
 // What enter refuses: calls on a file that was opened for the other access alone.
@@ -100,11 +100,10 @@ func (h *handle) seek(off int64) error {
 // Read reads at the offset. Past the end it says io.EOF, however far. It reads
 // less than asked for where f does.
 func (h *handle) Read(p []byte) (int, error) {
-	leave, err := h.enter("read", noRead)
-	if err != nil {
+	if err := h.enter("read", noRead); err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	// Nothing was asked for. ended would take the nothing that was read for the
 	// end.
 	if len(p) == 0 {
@@ -136,11 +135,10 @@ func ended(n int, err error) error {
 // negative offset, at which MemMapFs panics, is refused. Calls of it take turns,
 // because MemMapFs moves the offset while it reads.
 func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
-	leave, err := h.enter("read", noRead)
-	if err != nil {
+	if err := h.enter("read", noRead); err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	if off < 0 {
 		return 0, h.fail("readat", errNegative)
 	}
@@ -163,11 +161,10 @@ func (h *handle) ReadAt(p []byte, off int64) (n int, err error) {
 // another process is not. Afterwards the offset is behind what was written,
 // appended or not.
 func (h *handle) Write(p []byte) (int, error) {
-	leave, err := h.enter("write", noWrite)
-	if err != nil {
+	if err := h.enter("write", noWrite); err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	if h.flag&os.O_APPEND != 0 {
 		// Every Fs has its own idea of appending; under the guard this is one step.
 		defer h.v.guard(h.name)()
@@ -228,11 +225,10 @@ func (h *handle) write(p []byte, off int64) (int, error) {
 // WriteAt leaves the offset alone, and the size too if p is empty. It is refused
 // on a file opened to be appended to, as of an *os.File; MemMapFs would do it.
 func (h *handle) WriteAt(p []byte, off int64) (int, error) {
-	leave, err := h.enter("write", noWrite)
-	if err != nil {
+	if err := h.enter("write", noWrite); err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	switch {
 	case h.flag&os.O_APPEND != 0:
 		return 0, errAppend
@@ -267,11 +263,10 @@ func (h *handle) WriteString(s string) (int, error) { return h.Write([]byte(s)) 
 // Seek moves the offset, and f only when it is next read or written. Past the end
 // it makes no file longer; what it refuses leaves the offset where it was.
 func (h *handle) Seek(offset int64, whence int) (int64, error) {
-	leave, err := h.enter("seek", noLimit)
-	if err != nil {
+	if err := h.enter("seek", noLimit); err != nil {
 		return 0, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	base := int64(0)
 	switch whence {
 	case io.SeekStart:
@@ -309,14 +304,13 @@ func (h *handle) Seek(offset int64, whence int) (int64, error) {
 // Truncate changes the size and not the offset, which may be past the end then.
 // What it grows by reads as zeros.
 func (h *handle) Truncate(size int64) error {
-	leave, err := h.enter("truncate", noWrite)
-	if err != nil {
+	if err := h.enter("truncate", noWrite); err != nil {
 		if errors.Is(err, syscall.EBADF) {
 			err = h.fail("truncate", syscall.EINVAL) // as ftruncate(2) has it
 		}
 		return err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	switch {
 	case size < 0:
 		return h.fail("truncate", syscall.EINVAL)
@@ -330,11 +324,10 @@ func (h *handle) Truncate(size int64) error {
 // Sync passes on what the Fs says: that it cannot sync a file is no success. Nor is
 // what it says if it is known to do nothing.
 func (h *handle) Sync() error {
-	leave, err := h.enter("sync", noLimit)
-	if err != nil {
+	if err := h.enter("sync", noLimit); err != nil {
 		return err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	if h.v.sftpfs {
 		return h.fail("sync", errSftpfs)
 	}
@@ -345,15 +338,14 @@ func (h *handle) Sync() error {
 // promises nil asks no second time. An error means that what was written may not
 // be there; the file is closed all the same.
 func (h *handle) Close() error {
-	leave, err := h.enter("close", noLimit)
-	if err != nil {
+	if err := h.enter("close", noLimit); err != nil {
 		return err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	// Before the call, and whatever it says: a file that failed to close is not
 	// open.
 	h.closed = true
-	err = h.f.Close()
+	err := h.f.Close()
 	if _, union := h.f.(*afero.UnionFile); union && errors.Is(err, afero.BADFD) {
 		return nil // some versions return this after they have closed both files
 	}
@@ -363,11 +355,10 @@ func (h *handle) Close() error {
 // Stat returns what the file is now: MemMapFs's FileInfo changes with the file.
 // Its name is the last element of the one that the file was opened by.
 func (h *handle) Stat() (fs.FileInfo, error) {
-	leave, err := h.enter("stat", noLimit)
-	if err != nil {
+	if err := h.enter("stat", noLimit); err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	info, err := h.f.Stat()
 	if err != nil {
 		return nil, h.fail("stat", err)

@@ -9,11 +9,10 @@ import (
 // Readdir is that of *os.File: what it returns does not change afterwards, and at
 // the end of a directory there is no more until a Seek to its start.
 func (h *handle) Readdir(n int) ([]fs.FileInfo, error) {
-	leave, err := h.enter("readdir", noLimit)
-	if err != nil {
+	if err := h.enter("readdir", noLimit); err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	if err := h.isDir(); err != nil {
 		return nil, h.fail("readdir", err)
 	}
@@ -34,11 +33,10 @@ func (h *handle) Readdir(n int) ([]fs.FileInfo, error) {
 
 // Readdirnames is Readdir for the names alone.
 func (h *handle) Readdirnames(n int) ([]string, error) {
-	leave, err := h.enter("readdir", noLimit)
-	if err != nil {
+	if err := h.enter("readdir", noLimit); err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer h.mu.Unlock()
 	if err := h.isDir(); err != nil {
 		return nil, h.fail("readdirent", err)
 	}

@@ -47,11 +47,15 @@ func (v FS) moveElsewhere(old, name string, exclusive bool) error {
 	if err != nil {
 		return v.missing(old, err)
 	}
-	parent, err := v.parent(name)
-	if err != nil {
-		return err
-	}
 	there, err := v.look(name)
+	var parent fs.FileInfo
+	// What is there in memory has a parent, so that a file is replaced without asking.
+	if v.kind != memoryKind || err != nil {
+		var parentErr error
+		if parent, parentErr = v.parent(name); parentErr != nil {
+			return parentErr
+		}
+	}
 	switch {
 	// In the order in which the system finds them, so that every kind gives the
 	// same reason.
