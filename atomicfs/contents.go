@@ -134,8 +134,14 @@ func (c *contents) ReadFrom(r io.Reader) (n int64, err error) {
 		buf := pieces.Get().(*[piece]byte)
 		defer pieces.Put(buf)
 		var more int64
-		more, err = c.writeFrom(r, buf[:], math.MaxInt)
+		// Up to a multiple of the piece, and whole ones from there: where the system caches
+		// in large pages, a write that begins within one is cut up.
+		more, err = c.writeFrom(r, buf[firstPiece:], 1)
 		n += more
+		if err == nil {
+			more, err = c.writeFrom(r, buf[:], math.MaxInt)
+			n += more
+		}
 	}
 	if err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
 		err = nil

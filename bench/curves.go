@@ -30,18 +30,13 @@ var curves = []curve{
 		work: "Batch of files of 4 KiB, durable", unit: "file", of: "files", sizes: []int{10, 100, 1000, 10_000, 100_000},
 		why: "ten files share the waits for the disk among fewer",
 		open: func(at *site, size int) (way, int, error) {
-			return batches(at.dir, size, func() error { return nil })[0], size, nil
+			return batches(at.dir, size, nil, func() error { return nil })[0], size, nil
 		},
 	},
 	{
 		work: "Batch of files of 4 KiB, without sync", unit: "file", of: "files", sizes: []int{10, 100, 1000, 10_000, 100_000},
 		open: func(at *site, size int) (way, int, error) {
-			w, names := batches(at.dir, size, func() error { return nil })[0], []string(nil)
-			for i := range size {
-				names = append(names, at.path(fmt.Sprint("file", i)))
-			}
-			w.ready, w.do = nil, func() error { return batch(osFs, names, smallFile, &atomicfs.Options{NoSync: true}) }
-			return w, size, nil
+			return batches(at.dir, size, &atomicfs.Options{NoSync: true}, func() error { return nil })[0], size, nil
 		},
 	},
 	{

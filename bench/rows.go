@@ -50,13 +50,13 @@ var rows = []row{
 	{
 		work: "Batch of 1,000 files of 4 KiB, durable", against: "the system calls, one by one", most: 0.10, onDisk: true,
 		open: func(at *site) ([]way, error) {
-			return batches(at.dir, at.size(1000, 10), func() error { return nil }), nil
+			return batches(at.dir, at.size(1000, 10), nil, func() error { return nil }), nil
 		},
 	},
 	{
 		work: "the same beside 256 MiB of dirty pages", against: "the system calls, one by one", most: 0.12, onDisk: true,
 		open: func(at *site) ([]way, error) {
-			return batches(at.dir, at.size(1000, 10), dirty(at, at.size(256*mib, 1))), nil
+			return batches(at.dir, at.size(1000, 10), nil, dirty(at, at.size(256*mib, 1))), nil
 		},
 	},
 	{

@@ -57,9 +57,9 @@ func durable(dir string, replace bool) (ways []way) {
 	return ways
 }
 
-// batches are the ways to write so many small files: as a batch, and one by one
-// with each writing. ready comes before each time.
-func batches(dir string, files int, ready func() error) []way {
+// batches are the ways to write so many small files, new ones each time: as a batch
+// with those options, and one by one with each writing. ready comes before each time.
+func batches(dir string, files int, opts *atomicfs.Options, ready func() error) []way {
 	n := 0
 	var names []string
 	prepare := func() error {
@@ -79,7 +79,7 @@ func batches(dir string, files int, ready func() error) []way {
 		}
 		return ready()
 	}
-	ways := []way{{impl: "batch", ready: prepare, do: func() error { return batch(osFs, names, smallFile, nil) }}}
+	ways := []way{{impl: "batch", ready: prepare, do: func() error { return batch(osFs, names, smallFile, opts) }}}
 	for _, w := range writings {
 		ways = append(ways, way{impl: w.impl, ready: prepare, do: func() error {
 			for _, name := range names {
