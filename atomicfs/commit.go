@@ -3,6 +3,7 @@ package atomicfs
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"github.com/tempkit/tempkit/internal/vfs"
 	"github.com/tempkit/tempkit/tmpfs"
@@ -36,7 +37,12 @@ func CommitFile(f *tmpfs.File, name string, opts *Options) error {
 		return fail("commit", name, err)
 	}
 	defer func() { _ = t.Close() }() // open for reading: there is nothing that it could fail to write
-	if err := (&pending{target: t, file: f}).adopt(); err != nil {
+	p := &pending{target: t, file: f}
+	// Said before the contents are waited for, which will have to be copied.
+	if t.Apart(p.handle()) {
+		return fail("commit", name, syscall.EXDEV)
+	}
+	if err := p.adopt(); err != nil {
 		return fail("commit", name, err)
 	}
 	return nil

@@ -49,7 +49,11 @@ func CommitDir(d *tmpfs.Dir, name string) error {
 }
 
 func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
-	if err := syncTree(vfs.On(d)); err != nil {
+	tree := vfs.On(d)
+	if isApart(tree, to) {
+		return syscall.EXDEV // said before the whole tree is waited for
+	}
+	if err := syncTree(tree); err != nil {
 		return err
 	}
 	if inPlace(d, v, to) {
@@ -66,6 +70,19 @@ func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 		return err
 	}
 	return notDurable(to.Sync())
+}
+
+// isApart reports whether the tree is known to be on another volume than the place.
+func isApart(tree vfs.FS, to *vfs.Place) bool {
+	if !to.OnDisk() {
+		return false
+	}
+	root, err := tree.Open(separator)
+	if err != nil {
+		return false // the sync will say why
+	}
+	defer func() { _ = root.Close() }() // only read
+	return to.Apart(root)
 }
 
 // inPlace reports whether the place is where d is already: there it would be
@@ -115,13 +132,14 @@ func exchange(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 	return nil
 }
 
+const separator = string(filepath.Separator)
+
 // syncTree syncs all files of v, then all directories, the deepest first.
 func syncTree(v vfs.FS) error {
-	root := string(filepath.Separator)
 	var files errgroup.Group
 	files.SetLimit(syncers)
 	var levels [][]string // the directories, by depth
-	for level := []string{root}; len(level) > 0; {
+	for level := []string{separator}; len(level) > 0; {
 		levels = append(levels, level)
 		var below []string
 		for _, dir := range level {

@@ -113,9 +113,15 @@ func TestCommitAcrossVolumes(t *testing.T) {
 	require.NoError(t, tmpfs.WithFile(fsys, &tmpfs.Options{Dir: dir}, func(f *tmpfs.File) error {
 		put(t, f, "text")
 		name := filepath.Join(volume, "file")
-		err := atomicfs.Commit(f, name)
+		before, err := os.Stat(f.Name())
+		require.NoError(t, err)
+		err = atomicfs.CommitFile(f, name, &atomicfs.Options{Perm: 0o640})
 		require.ErrorIs(t, err, syscall.EXDEV)
 		requirePathError(t, err, name)
+		after, err := os.Stat(f.Name())
+		require.NoError(t, err)
+		assert.Equal(t, before.Sys().(*syscall.Stat_t).Ctim, after.Sys().(*syscall.Stat_t).Ctim,
+			"nothing is done to a file that cannot go there, and no sync is waited for")
 		assert.Empty(t, testfs.Leftovers(t, fsys, volume))
 		return nil
 	}))

@@ -200,6 +200,15 @@ func (p *Place) handle() (*os.File, error) {
 	return p.pinned.Dir()
 }
 
+// Apart reports whether the open file is on another volume than the place, so that no
+// rename leads there. It is asked before what takes long; false says nothing, and the
+// rename itself has the last word.
+func (p *Place) Apart(f *File) bool {
+	g, ok := f.OSFile()
+	dir, err := p.handle()
+	return ok && err == nil && dir != nil && apart(g, dir)
+}
+
 // Named returns the place name in the same directory, for a name that was joined
 // from Dir. It lives as long as p.
 func (p *Place) Named(name string) *Place { return p.Beside(filepath.Base(name)) }

@@ -66,6 +66,14 @@ func StartWriteOut(f *os.File) {
 	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
 }
 
+// apart reports whether two open files are on different file systems, by their IDs. The
+// device numbers would not do: below an overlay that of a file differs from that of
+// its directory.
+func apart(a, b *os.File) bool {
+	var here, there unix.Statfs_t
+	return unix.Fstatfs(int(a.Fd()), &here) == nil && unix.Fstatfs(int(b.Fd()), &there) == nil && here.Fsid != there.Fsid
+}
+
 // KernelCopies reports whether the kernel copies from the offset of src to that of
 // dst, which is what (*os.File).ReadFrom would have it do. Between two volumes most
 // kernels do not, and package os goes on in small pieces then. It is found out by a
