@@ -316,6 +316,30 @@ func TestCommitToAnotherVolume(t *testing.T) {
 	}
 }
 
+// The disk file of an upload has a name. It is given the mode of what it is to replace
+// before the rename is found to be none, and is to be read all the same.
+func TestCommitToAnotherVolumeOverAReadOnlyFile(t *testing.T) {
+	if !testfs.AsUser(t) {
+		return
+	}
+	there, err := os.MkdirTemp("/dev/shm", "spool-*")
+	if err != nil {
+		t.Skip("there is no second volume that is known to be there")
+	}
+	defer func() { require.NoError(t, os.RemoveAll(there)) }()
+	fsys, name := afero.NewOsFs(), filepath.Join(there, "dest")
+	require.NoError(t, os.WriteFile(name, nil, 0o400))
+	g, err := tmpfs.Create(fsys, &tmpfs.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	f, err := spool.FromFile(g, nil)
+	require.NoError(t, err)
+	_, err = f.Write(text(1000))
+	require.NoError(t, err)
+	require.NoError(t, f.Commit(fsys, name, nil))
+	requireFile(t, fsys, name, text(1000))
+	assert.NoFileExists(t, g.Name())
+}
+
 // A destination that is full, and then is not.
 func TestCommitToAFullDisk(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
