@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -235,6 +236,23 @@ func TestErrorsCommitThatFails(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Nor can the temporary be removed: the error says that it is left.
+func TestErrorsCommitThatLeavesItsTemporary(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		s := testfs.NewSpy(k.Fs)
+		f := spool.New(s, nil)
+		put(t, f, "text")
+		s.Fail(testfs.Calls("sync"), testfs.Fault{Err: testfs.ErrFault})
+		s.Fail(testfs.Calls("remove"), testfs.Fault{Err: syscall.EACCES})
+		err := f.Commit(s, k.Join("dest"), nil)
+		require.ErrorIs(t, err, testfs.ErrFault)
+		require.ErrorIs(t, err, syscall.EACCES)
+		require.ErrorContains(t, err, "its temporary is left")
+		s.Reset()
+		require.NoError(t, f.Commit(s, k.Join("dest"), nil))
+	})
 }
 
 // commitFails commits to fsys, which calls s, which fails.

@@ -74,7 +74,7 @@ func (d *Dir) commitFile(full, dest string) error {
 
 // copyFile is commitFile for another volume. The source goes last, so that at no
 // moment there is neither.
-func (d *Dir) copyFile(full, dest string) error {
+func (d *Dir) copyFile(full, dest string) (err error) {
 	v := vfs.On(d.fsys)
 	from, err := v.Open(full)
 	if err != nil {
@@ -91,7 +91,11 @@ func (d *Dir) copyFile(full, dest string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = to.Close() }() // after Commit it does nothing
+	defer func() {
+		if cerr := to.Close(); cerr != nil { // in place there is nothing to close
+			err = errors.Join(err, cerr)
+		}
+	}()
 	if _, err := to.ReadFrom(from); err != nil {
 		return err
 	}
