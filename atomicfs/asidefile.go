@@ -36,46 +36,8 @@ type asideFile struct {
 	closed bool
 }
 
-var (
-	errNotSynced = errors.New("discarded: it was not synced")
-	errReplaced  = errors.New("replaced by another file since it was synced")
-	errAppend    = errors.New("invalid use of WriteAt on file opened with O_APPEND")
-)
-
-// start makes the temporary.
-func (a *asideFile) start() error {
-	t := &target{Place: a.at.Beside(filepath.Base(a.at.Name)), o: a.o, name: a.name}
-	if err := t.look(); err != nil {
-		return err
-	}
-	f, err := t.create()
-	a.f = f
-	return err
-}
-
-// resume makes a temporary that is a copy of what is in place, and stands where
-// the handle stood there.
-func (a *asideFile) resume() error {
-	if a.lost != nil {
-		return a.lost
-	}
-	pos, err := a.placed.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return err
-	}
-	if _, err := a.placed.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	if err := a.start(); err != nil {
-		return err
-	}
-	if _, err := a.f.ReadFrom(a.placed); err != nil {
-		return err
-	}
-	_, err = a.f.Seek(pos, io.SeekStart)
-	return err
-}
-
+// fail returns err under the name that the file was opened by. A read's io.EOF stays
+// as it is. nil stays nil.
 func (a *asideFile) fail(op string, err error) error {
 	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
 		return err
@@ -84,7 +46,8 @@ func (a *asideFile) fail(op string, err error) error {
 }
 
 // enter locks the handle for a call, unless it is closed, cannot go on, or was
-// not opened for the access asked for.
+// not opened for the access asked for. leave gives the lock back; it is nil if there
+// is an error.
 func (a *asideFile) enter(op string, denied int) (leave func(), err error) {
 	a.mu.Lock()
 	switch mode := a.flag & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR); {
@@ -102,11 +65,14 @@ func (a *asideFile) enter(op string, denied int) (leave func(), err error) {
 	return a.mu.Unlock, nil
 }
 
+// What enter refuses: calls on a file that was opened for the other access alone.
 const (
 	noRead  = os.O_WRONLY
 	noWrite = os.O_RDONLY
 	noLimit = -1
 )
+
+var errAppend = errors.New("invalid use of WriteAt on file opened with O_APPEND")
 
 // A source is what the handle reads.
 type source interface {
@@ -115,7 +81,7 @@ type source interface {
 	Stat() (fs.FileInfo, error)
 }
 
-// reading is enter for a call that reads.
+// reading is enter for a call that reads: the temporary, or what is in place.
 func (a *asideFile) reading(op string, denied int) (from source, leave func(), err error) {
 	leave, err = a.enter(op, denied)
 	switch {
@@ -143,16 +109,7 @@ func (a *asideFile) writing(op string) (leave func(), err error) {
 	return leave, nil
 }
 
-func (a *asideFile) begin() error {
-	if a.f == nil {
-		if a.err = a.resume(); a.err != nil {
-			return a.err
-		}
-	}
-	a.dirty = true
-	return nil
-}
-
+// Name is the one that the file was opened by, never the temporary's.
 func (a *asideFile) Name() string { return a.name }
 
 func (a *asideFile) Read(p []byte) (int, error) {
@@ -175,6 +132,7 @@ func (a *asideFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, a.fail("read", err)
 }
 
+// Seek begins no temporary: the next one goes on from where this has led.
 func (a *asideFile) Seek(offset int64, whence int) (int64, error) {
 	from, leave, err := a.reading("seek", noLimit)
 	if err != nil {
@@ -199,11 +157,13 @@ func (a *asideFile) Stat() (fs.FileInfo, error) {
 	return willBe{info, filepath.Base(a.name), info.Mode()}, nil
 }
 
+// Readdir and Readdirnames fail: what is written aside is no directory.
 func (a *asideFile) Readdir(int) ([]fs.FileInfo, error) {
 	_, err := a.Readdirnames(0)
 	return nil, err
 }
 
+// Readdirnames: see Readdir.
 func (a *asideFile) Readdirnames(int) ([]string, error) {
 	leave, err := a.enter("readdirent", noLimit)
 	if err != nil {
@@ -213,6 +173,8 @@ func (a *asideFile) Readdirnames(int) ([]string, error) {
 	return nil, a.fail("readdirent", syscall.ENOTDIR)
 }
 
+// Write appends where O_APPEND asks for it: what was truncated, and so is aside, can
+// be opened to be appended to. One that fails keeps the file from its place.
 func (a *asideFile) Write(p []byte) (int, error) {
 	leave, err := a.writing("write")
 	if err != nil {
@@ -228,8 +190,10 @@ func (a *asideFile) Write(p []byte) (int, error) {
 	return a.f.Write(p)
 }
 
+// WriteString goes by Write, so that one place knows about appending.
 func (a *asideFile) WriteString(s string) (int, error) { return a.Write([]byte(s)) }
 
+// WriteAt is refused on a file opened to be appended to, as of an *os.File.
 func (a *asideFile) WriteAt(p []byte, off int64) (int, error) {
 	if a.flag&os.O_APPEND != 0 {
 		return 0, errAppend
@@ -249,6 +213,7 @@ func (a *asideFile) ReadFrom(r io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	// Each piece is then appended, or begins the temporary, as a write of its own.
 	if a.flag&os.O_APPEND != 0 || a.f == nil {
 		leave()
 		return io.Copy(struct{ io.Writer }{a}, r)
@@ -281,94 +246,4 @@ func (a *asideFile) Truncate(size int64) error {
 		return a.fail("truncate", err)
 	}
 	return a.f.Truncate(size)
-}
-
-// Sync puts the file in place, as it is now, also if nothing was written. It does
-// nothing if that has been done. An error is final.
-func (a *asideFile) Sync() error {
-	leave, err := a.enter("sync", noLimit)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if a.f == nil {
-		return nil // it is there, and nothing was written since
-	}
-	pos, err := a.f.Seek(0, io.SeekCurrent)
-	var was fs.FileInfo
-	if err == nil {
-		was, err = a.f.c.h.Stat()
-	}
-	if err == nil {
-		err = a.put()
-	}
-	if err != nil {
-		a.err = err
-		return a.fail("sync", err)
-	}
-	// Now, because by the next call another file may have taken its place.
-	a.lost = a.reopen(was, pos)
-	return nil
-}
-
-// put puts the temporary in place.
-func (a *asideFile) put() error {
-	err := a.f.Commit()
-	a.f = nil
-	a.isNew, a.dirty = false, false
-	a.o.NoReplace = false // what is there now is its own
-	return err
-}
-
-// reopen opens what has been put in place, which is the file was, at pos.
-func (a *asideFile) reopen(was fs.FileInfo, pos int64) error {
-	if a.placed != nil {
-		_ = a.placed.Close() // it was only read
-	}
-	f, err := a.at.Open(a.at.Name)
-	a.placed = f
-	if err != nil {
-		return err
-	}
-	if now, err := f.Stat(); err != nil || a.at.OnDisk() && !os.SameFile(was, now) {
-		return errors.Join(errReplaced, err)
-	}
-	_, err = f.Seek(pos, io.SeekStart)
-	return err
-}
-
-// Close puts the file in place, if that is called for; see NewFs.
-func (a *asideFile) Close() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return fail("close", a.name, fs.ErrClosed)
-	}
-	a.closed = true
-	err := a.finish()
-	if a.placed != nil {
-		_ = a.placed.Close() // it was only read
-	}
-	_ = a.at.Close()
-	return a.fail("close", err)
-}
-
-// finish is Close, less what follows it. The File is closed whatever happened, and
-// removes what a failure has left.
-func (a *asideFile) finish() error {
-	f, err := a.f, a.err
-	if f == nil {
-		return err
-	}
-	if wanted := a.dirty || a.isNew; wanted && err == nil {
-		if a.syncOnly {
-			err = errNotSynced
-		} else {
-			err = a.put()
-		}
-	}
-	if cerr := f.leave(); cerr != nil {
-		err = errors.Join(err, cerr)
-	}
-	return err
 }

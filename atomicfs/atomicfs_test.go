@@ -1,6 +1,7 @@
 package atomicfs_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/tempkit/tempkit/atomicfs"
 	"github.com/tempkit/tempkit/internal/testfs"
+	"github.com/tempkit/tempkit/tmpfs"
 )
 
 func ExampleWriteFile() {
@@ -308,6 +310,38 @@ func TestWriteReaderReaders(t *testing.T) {
 		require.Equal(t, int64(15), n)
 		require.Equal(t, "012345678901234", k.ReadFile(t, k.Join("file")))
 	})
+}
+
+// A shouting reader embeds a file and changes what it reads.
+type shouting struct{ *tmpfs.File }
+
+func (s shouting) Read(p []byte) (int, error) {
+	n, err := s.File.Read(p)
+	copy(p, bytes.ToUpper(p[:n]))
+	return n, err
+}
+
+// The kernel copies only where that is what the reader would have given. The unknown
+// Fs and the union give out an os.File whose offset is not that of the File.
+func TestWriteReaderOfATemporary(t *testing.T) {
+	disk := afero.NewOsFs()
+	name := filepath.Join(t.TempDir(), "file")
+	union := afero.NewCopyOnWriteFs(afero.NewReadOnlyFs(disk), disk)
+	for _, fsys := range []afero.Fs{disk, union, struct{ afero.Fs }{disk}} {
+		f, err := tmpfs.Create(fsys, &tmpfs.Options{Dir: t.TempDir()})
+		require.NoError(t, err)
+		defer f.Close()
+		put(t, f, "some text")
+		for want, r := range map[string]io.Reader{"text": f, "TEXT": shouting{f}, "te": io.LimitReader(f, 2)} {
+			_, err = f.Seek(5, io.SeekStart)
+			require.NoError(t, err)
+			_, err := atomicfs.WriteReader(disk, name, r, 0o644)
+			require.NoError(t, err)
+			got, err := os.ReadFile(name)
+			require.NoError(t, err)
+			assert.Equal(t, want, string(got), fsys.Name())
+		}
+	}
 }
 
 func TestSyncDir(t *testing.T) {

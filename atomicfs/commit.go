@@ -3,6 +3,7 @@ package atomicfs
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/tempkit/tempkit/internal/vfs"
@@ -13,8 +14,8 @@ import (
 // f must be on the same volume as name.
 //
 // A new file keeps the mode that f has; one that exists keeps its own. After
-// Commit f is spent, as after Keep. If it fails, f is still temporary and, unless
-// closing it was what failed, open.
+// Commit f is spent, as after Keep. If it fails, f is still temporary, with the mode
+// that it had, and open unless the rename was what failed, before which it is closed.
 func Commit(f *tmpfs.File, name string) error { return CommitFile(f, name, nil) }
 
 // CommitNew is Commit, but fails with fs.ErrExist if name exists.
@@ -96,9 +97,23 @@ func (p *pending) adopt() error {
 	err = p.put()
 	if err != nil && !errors.Is(err, ErrNotDurable) {
 		h.Unlock()
-		_ = h.Chmod(was.Mode()) // as far as it goes: it is the caller's again
+		p.giveBack(h, was)
 	}
 	return err
+}
+
+// giveBack gives the file, which is the caller's again, the mode that it had, as far
+// as that goes. With the one that it was to have, its owner could perhaps not even
+// open it to copy it where it could not be renamed.
+func (p *pending) giveBack(h *vfs.File, was fs.FileInfo) {
+	if h.Chmod(was.Mode()) == nil {
+		return
+	}
+	// It was closed for the rename. By its name, then, unless that is another file's.
+	v, name := vfs.On(p.file.Fs()), p.file.Name()
+	if now, err := v.Lstat(name); err == nil && (!v.OnDisk() || os.SameFile(was, now)) {
+		_ = v.Chmod(name, was.Mode())
+	}
 }
 
 // chooseMode sets the options to the mode that a new file is to have. was is the

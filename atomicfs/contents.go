@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/spf13/afero"
-
 	"github.com/tempkit/tempkit/internal/vfs"
+	"github.com/tempkit/tempkit/tmpfs"
 )
 
 // contents is the handle of a File: that of the temporary, under the name of the
@@ -186,16 +185,12 @@ func osFile(r io.Reader) *os.File {
 	if l, ok := r.(*io.LimitedReader); ok {
 		r = l.R
 	}
-	if f, ok := r.(afero.File); ok {
-		if g, ok := vfs.OSFile(f); ok {
-			return g
-		}
-	}
-	if f, ok := r.(interface{ OSFile() (*os.File, bool) }); ok {
+	if f, ok := r.(*tmpfs.File); ok {
 		g, _ := f.OSFile()
 		return g
 	}
-	return nil
+	g, _ := vfs.Stream(r)
+	return g
 }
 
 // copyFrom copies g, as far as r goes, in steps between which the disk is told to

@@ -354,6 +354,25 @@ func TestNewFsFailedSync(t *testing.T) {
 		require.ErrorIs(t, f.Close(), testfs.ErrFault)
 		assert.Equal(t, "old", k.ReadFile(t, name))
 		assert.Equal(t, []string{"file"}, testfs.Leftovers(t, k.Fs, k.Dir))
+
+		// Nor could the temporary be removed: Close tries again, and says so if it fails too.
+		for _, again := range []bool{false, true} {
+			spy.Reset()
+			f = open(t, atomicfs.NewFs(spy, nil), name, truncate)
+			put(t, f, "new")
+			spy.Fail(testfs.Calls("sync"), testfs.Fault{Err: testfs.ErrFault})
+			spy.Fail(testfs.Calls("remove"), testfs.Fault{Err: enospc})
+			require.ErrorIs(t, f.Sync(), testfs.ErrFault)
+			if !again {
+				spy.Reset()
+			}
+			err := f.Close()
+			require.ErrorIs(t, err, testfs.ErrFault)
+			requirePathError(t, err, name)
+			assert.Equal(t, again, strings.Contains(err.Error(), "its temporary is left"), err)
+			assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), map[bool]int{false: 1, true: 2}[again])
+			assert.Empty(t, spy.OpenFiles())
+		}
 	})
 }
 

@@ -151,13 +151,17 @@ func (d *diskFile) replace(f afero.File) {
 }
 
 // copyOut writes the contents to a temporary beside name and gives that its
-// place. If it fails, nothing is left of the temporary.
-func (s *store) copyOut(fsys afero.Fs, name string, opts *atomicfs.Options) error {
+// place. If it fails, nothing is left of the temporary, or the error says so.
+func (s *store) copyOut(fsys afero.Fs, name string, opts *atomicfs.Options) (err error) {
 	to, err := atomicfs.Create(fsys, name, opts)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = to.Close() }() // after Commit it does nothing
+	defer func() {
+		if cerr := to.Close(); cerr != nil { // in place there is nothing to close
+			err = errors.Join(err, cerr)
+		}
+	}()
 	if err := s.copyInto(to); err != nil {
 		return &fs.PathError{Op: "commit", Path: name, Err: vfs.Reason(err)}
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -237,6 +238,23 @@ func TestErrorsCommitThatFails(t *testing.T) {
 	}
 }
 
+// Nor can the temporary be removed: the error says that it is left.
+func TestErrorsCommitThatLeavesItsTemporary(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		s := testfs.NewSpy(k.Fs)
+		f := spool.New(s, nil)
+		put(t, f, "text")
+		s.Fail(testfs.Calls("sync"), testfs.Fault{Err: testfs.ErrFault})
+		s.Fail(testfs.Calls("remove"), testfs.Fault{Err: syscall.EACCES})
+		err := f.Commit(s, k.Join("dest"), nil)
+		require.ErrorIs(t, err, testfs.ErrFault)
+		require.ErrorIs(t, err, syscall.EACCES)
+		require.ErrorContains(t, err, "its temporary is left")
+		s.Reset()
+		require.NoError(t, f.Commit(s, k.Join("dest"), nil))
+	})
+}
+
 // commitFails commits to fsys, which calls s, which fails.
 func commitFails(t *testing.T, k testfs.Kind, s *testfs.Spy, fsys afero.Fs, spill, reading bool, old, want []byte) {
 	dest := k.Join("dest")
@@ -314,6 +332,30 @@ func TestCommitToAnotherVolume(t *testing.T) {
 		assert.Empty(t, mustGlob(t, there+"/*"))
 		requireNoDescriptors(t, there)
 	}
+}
+
+// The disk file of an upload has a name. It is given the mode of what it is to replace
+// before the rename is found to be none, and is to be read all the same.
+func TestCommitToAnotherVolumeOverAReadOnlyFile(t *testing.T) {
+	if !testfs.AsUser(t) {
+		return
+	}
+	there, err := os.MkdirTemp("/dev/shm", "spool-*")
+	if err != nil {
+		t.Skip("there is no second volume that is known to be there")
+	}
+	defer func() { require.NoError(t, os.RemoveAll(there)) }()
+	fsys, name := afero.NewOsFs(), filepath.Join(there, "dest")
+	require.NoError(t, os.WriteFile(name, nil, 0o400))
+	g, err := tmpfs.Create(fsys, &tmpfs.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	f, err := spool.FromFile(g, nil)
+	require.NoError(t, err)
+	_, err = f.Write(text(1000))
+	require.NoError(t, err)
+	require.NoError(t, f.Commit(fsys, name, nil))
+	requireFile(t, fsys, name, text(1000))
+	assert.NoFileExists(t, g.Name())
 }
 
 // A destination that is full, and then is not.

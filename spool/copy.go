@@ -55,7 +55,8 @@ func (h *handle) ReadFrom(r io.Reader) (total int64, err error) {
 // appetite returns how much is to be read before it is written, and how much
 // there is room for. In memory that is what one Read gives; on the disk it is
 // more than goes straight through, because a reader may give as little as it
-// likes.
+// likes. An offset past all room has none, which is not less: one read has to tell
+// what is too large from what has ended.
 func (h *handle) appetite() (least int, room int64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -64,7 +65,7 @@ func (h *handle) appetite() (least int, room int64) {
 		least = gatherMost
 	}
 	if h.maxSize > 0 {
-		room = h.maxSize - h.off
+		room = max(h.maxSize-h.off, 0)
 	}
 	return least, room
 }

@@ -256,6 +256,13 @@ func TestMaxSize(t *testing.T) {
 			require.ErrorIs(t, err, spool.ErrTooLarge)
 			assert.Equal(t, int64(900), n64, "the pieces before stay, nothing of the one that passes")
 			requireContents(t, text(2000)[:900], f)
+			seekTo(t, f, 1500) // past all room: a reader that has ended still has
+			n64, err = f.ReadFrom(&slow{data: text(2000), most: 300})
+			require.ErrorIs(t, err, spool.ErrTooLarge)
+			assert.Zero(t, n64)
+			_, err = f.ReadFrom(&slow{})
+			require.NoError(t, err)
+			requireContents(t, text(2000)[:900], f)
 			require.NoError(t, f.Close())
 		}
 		assert.Empty(t, testfs.Leftovers(t, k.Fs, k.Dir))

@@ -90,12 +90,18 @@ func (f *File) Name() string {
 // Fs returns the file system that the file was created on.
 func (f *File) Fs() afero.Fs { return f.fsys }
 
-// OSFile returns the os.File under f, if there is one. It is not found behind an
-// Fs that this library does not know, such as a fault injector.
-func (f *File) OSFile() (*os.File, bool) { return f.h.OSFile() }
+// OSFile returns the os.File under f, if there is one; the two share one offset. It
+// is not found behind an Fs that this library does not know, such as a fault
+// injector, nor behind a union.
+func (f *File) OSFile() (*os.File, bool) { return vfs.Stream(f.h) }
 
 // ReadFrom writes what r holds to the file, within the kernel where it can.
-func (f *File) ReadFrom(r io.Reader) (int64, error) { return f.h.ReadFrom(r) }
+func (f *File) ReadFrom(r io.Reader) (int64, error) {
+	if from, ok := r.(*File); ok {
+		r = from.h
+	}
+	return f.h.ReadFrom(r)
+}
 
 // WriteTo writes what is left of the file to w, within the kernel where it can.
 func (f *File) WriteTo(w io.Writer) (int64, error) { return f.h.WriteTo(w) }

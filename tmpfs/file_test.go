@@ -333,6 +333,50 @@ func TestCopies(t *testing.T) {
 	})
 }
 
+// A shouting reader embeds a file and changes what it reads.
+type shouting struct{ *tmpfs.File }
+
+func (s shouting) Read(p []byte) (int, error) {
+	n, err := s.File.Read(p)
+	copy(p, bytes.ToUpper(p[:n]))
+	return n, err
+}
+
+func (s shouting) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, struct{ io.Reader }{s}) }
+
+// TestCopiesWhatIsRead: the kernel copies only where that is what the reader would
+// have given. The unknown Fs and the union give out an os.File whose offset is not
+// that of the File.
+func TestCopiesWhatIsRead(t *testing.T) {
+	fsys := afero.NewOsFs()
+	to := createOn(t, fsys, t.TempDir(), "")
+	copied := func(r io.Reader) string {
+		require.NoError(t, to.Truncate(0))
+		_, err := to.Seek(0, io.SeekStart)
+		require.NoError(t, err)
+		_, err = to.ReadFrom(r)
+		require.NoError(t, err)
+		return content(t, to)
+	}
+	union := afero.NewCopyOnWriteFs(afero.NewReadOnlyFs(fsys), fsys)
+	for _, fsys := range []afero.Fs{fsys, union, struct{ afero.Fs }{fsys}} {
+		f := createOn(t, fsys, t.TempDir(), "some text")
+		_, err := f.Seek(5, io.SeekStart)
+		require.NoError(t, err)
+		assert.Equal(t, "text", copied(f), fsys.Name())
+		_, err = f.Seek(5, io.SeekStart)
+		require.NoError(t, err)
+		assert.Equal(t, "TEXT", copied(shouting{f}), fsys.Name())
+		_, err = f.Seek(5, io.SeekStart)
+		require.NoError(t, err)
+		if g, ok := f.OSFile(); ok {
+			at, err := g.Seek(0, io.SeekCurrent)
+			require.NoError(t, err)
+			assert.EqualValues(t, 5, at, "the two share one offset")
+		}
+	}
+}
+
 // TestErrorsNotKeptUnwritten: a file whose handle did not close well may lack what was
 // written, and is not kept by trying again. It cannot be had on a real Fs at will.
 func TestErrorsNotKeptUnwritten(t *testing.T) {

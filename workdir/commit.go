@@ -15,8 +15,9 @@ import (
 // made on, atomically and durably.
 //
 // It is moved there, so that afterwards it is not in d any more: by a rename on
-// the same volume, else as a copy that is made beside dest, renamed there and
-// then removed from d. The name "." is d itself, which is closed by that. Permissions stay as they are in d, but a file that replaces one
+// the same volume, else as a copy that is made beside dest, renamed there and then
+// removed from d; what cannot be removed goes with d. The name "." is d itself, which
+// is closed by that. Permissions stay as they are in d, but a file that replaces one
 // takes on the mode of that. Missing parents of dest are made.
 //
 // A link is refused with an error that matches fs.ErrInvalid, as is anything else
@@ -73,7 +74,7 @@ func (d *Dir) commitFile(full, dest string) error {
 
 // copyFile is commitFile for another volume. The source goes last, so that at no
 // moment there is neither.
-func (d *Dir) copyFile(full, dest string) error {
+func (d *Dir) copyFile(full, dest string) (err error) {
 	v := vfs.On(d.fsys)
 	from, err := v.Open(full)
 	if err != nil {
@@ -84,18 +85,25 @@ func (d *Dir) copyFile(full, dest string) error {
 	if err != nil {
 		return err
 	}
-	to, err := atomicfs.Create(d.fsys, dest, &atomicfs.Options{Perm: info.Mode().Perm()})
+	// As a rename has it: the umask takes nothing away from a mode that is there.
+	_, missing := v.Stat(dest)
+	to, err := atomicfs.Create(d.fsys, dest, &atomicfs.Options{Perm: info.Mode().Perm(), ExactPerm: errors.Is(missing, fs.ErrNotExist)})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = to.Close() }() // after Commit it does nothing
+	defer func() {
+		if cerr := to.Close(); cerr != nil { // in place there is nothing to close
+			err = errors.Join(err, cerr)
+		}
+	}()
 	if _, err := to.ReadFrom(from); err != nil {
 		return err
 	}
 	if err := to.Commit(); err != nil {
 		return err
 	}
-	return v.Remove(full)
+	_ = v.Remove(full) // it is in place: what stays goes with d
+	return nil
 }
 
 // commitDir is Commit for a directory below d, whose path is full. Whatever
@@ -113,8 +121,8 @@ func (d *Dir) commitDir(full, dest string) error {
 	}
 	_ = sub.Close() // it is kept: this closes what was open for reading
 	if errors.Is(err, syscall.EXDEV) {
-		if err = d.copyDir(full, dest); err == nil || errors.Is(err, atomicfs.ErrNotDurable) {
-			err = errors.Join(err, vfs.On(d.fsys).RemoveAll(full))
+		if err = d.copyDir(full, dest); err == nil {
+			_ = vfs.On(d.fsys).RemoveAll(full) // as in copyFile
 		}
 	}
 	return err

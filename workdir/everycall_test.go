@@ -3,15 +3,18 @@ package workdir_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tempkit/tempkit/atomicfs"
 	"github.com/tempkit/tempkit/internal/testfs"
 	"github.com/tempkit/tempkit/internal/vfs"
 	"github.com/tempkit/tempkit/tmpfs"
@@ -19,7 +22,8 @@ import (
 )
 
 // acrossVolumes makes a directory, and commits a file, a tree and the directory
-// itself to where no rename leads.
+// itself to where no rename leads. The error says so if one that failed is not as it
+// was.
 func acrossVolumes(spy *testfs.Spy, k testfs.Kind) (committed []string, err error) {
 	d, err := workdir.New(spy, &workdir.Options{Temp: tmpfs.Options{Dir: k.Dir}})
 	if err != nil {
@@ -38,6 +42,17 @@ func acrossVolumes(spy *testfs.Spy, k testfs.Kind) (committed []string, err erro
 		name, dest := c[0], c[1]
 		if cerr := d.Commit(name, k.Join(dest)); cerr != nil {
 			err = errors.Join(err, cerr)
+			if errors.Is(cerr, atomicfs.ErrNotDurable) {
+				continue
+			}
+			if there, _ := afero.Exists(k.Fs, k.Join(dest)); there {
+				err = errors.Join(err, errHalf)
+			}
+			for _, file := range map[string][]string{"file": {"file"}, "tree": {"tree/sub/file"}, ".": {"rest"}}[name] {
+				if text, _ := afero.ReadFile(k.Fs, filepath.Join(d.Path(), file)); string(text) != "text" {
+					err = errors.Join(err, errHalf)
+				}
+			}
 			continue
 		}
 		if name != "." {
@@ -46,6 +61,8 @@ func acrossVolumes(spy *testfs.Spy, k testfs.Kind) (committed []string, err erro
 	}
 	return committed, err
 }
+
+var errHalf = errors.New("a commit that failed is half done")
 
 // Each call of a commit across volumes fails in turn: what was committed is there,
 // and of what was not nothing is half there.
@@ -67,6 +84,7 @@ func TestEveryCallOfACopyFails(t *testing.T) {
 				}
 				met++
 				ok := assert.Empty(t, spy.OpenFiles())
+				ok = assert.NotErrorIs(t, err, errHalf, "call %d: %v", n, spy.Met()) && ok
 				for _, name := range committed {
 					if name == "to/tree" {
 						name += "/sub/file"

@@ -31,7 +31,7 @@ func TestCommitToAnotherVolume(t *testing.T) {
 	}
 	d, err := workdir.New(fsys, &workdir.Options{Temp: tmpfs.Options{Dir: here}})
 	require.NoError(t, err)
-	for name, mode := range map[string]fs.FileMode{"f": 0o640, "g": 0o600, "tree/run": 0o750, "tree/sub/x": 0o400} {
+	for name, mode := range map[string]fs.FileMode{"f": 0o646, "g": 0o600, "tree/run": 0o750, "tree/sub/x": 0o400} {
 		path, err := d.WriteFile(name, []byte("of "+name))
 		require.NoError(t, err)
 		require.NoError(t, os.Chmod(path, mode))
@@ -50,7 +50,7 @@ func TestCommitToAnotherVolume(t *testing.T) {
 	}
 
 	require.NoError(t, d.Commit("f", in("made/f")))
-	is("made/f", "of f", 0o640)
+	is("made/f", "of f", 0o646) // past the umask
 	require.NoError(t, os.WriteFile(in("g"), []byte("old"), 0o644))
 	require.NoError(t, d.Commit("g", in("g")))
 	is("g", "of g", 0o644)

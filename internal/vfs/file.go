@@ -38,27 +38,44 @@ func (v FS) wrap(f afero.File, name string, flag int) *File {
 // It does not follow a rename.
 func (f *File) Name() string { return f.name }
 
-// OSFile returns the *os.File beneath f, if there is one. It stays f's to close,
-// and shares its offset.
+// OSFile returns the *os.File beneath f, if there is one. It stays f's to close.
+// Its offset need not be that of f: see Stream.
 func (f *File) OSFile() (*os.File, bool) { return OSFile(f.File) }
 
 // OSFile returns the *os.File beneath f, if there is one and nothing unknown is
 // in between: a fault injector or a meter stays in the way. A union has two files
 // beneath, of which neither is the file.
 func OSFile(f afero.File) (*os.File, bool) {
-	// Nested as deep as base paths are.
 	for {
+		if g, ok := Stream(f); ok {
+			return g, true
+		}
 		switch v := f.(type) {
-		case *os.File:
-			return v, true
-		case *rootfs.File:
-			return v.File, true
-		case *afero.BasePathFile:
-			f = v.File
 		case *File:
 			f = v.File
 		case *handle:
 			f = v.f
+		default:
+			return nil, false
+		}
+	}
+}
+
+// Stream returns the *os.File that stands where r stands, so that to read the one is
+// to read the other. It goes by types: what embeds a file may change what it reads,
+// and a handle keeps an offset of its own.
+func Stream(r io.Reader) (*os.File, bool) {
+	// Nested as deep as base paths are.
+	for {
+		switch f := r.(type) {
+		case *os.File:
+			return f, true
+		case *rootfs.File:
+			return f.File, true
+		case *afero.BasePathFile:
+			r = f.File
+		case *File:
+			r = f.File
 		default:
 			return nil, false
 		}
@@ -90,10 +107,8 @@ func (f *File) Chown(uid, gid int) error {
 func (f *File) ReadFrom(r io.Reader) (int64, error) {
 	if to, ok := f.File.(io.ReaderFrom); ok {
 		// A reader that is a File hides the os.File that the kernel could read from.
-		if from, ok := r.(interface{ OSFile() (*os.File, bool) }); ok {
-			if g, ok := from.OSFile(); ok {
-				r = g
-			}
+		if g, ok := Stream(r); ok {
+			r = g
 		}
 		return to.ReadFrom(r)
 	}

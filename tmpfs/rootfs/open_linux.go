@@ -8,11 +8,15 @@ import (
 
 // openAnew makes a regular file in the root itself, in one system call. That of
 // os.Root adds five by which it finds out that the poller does not take the file.
-// It reports false if the call is not one of these.
+// It reports false if the call is not one of these. It follows no link.
 func openAnew(dir func() (*os.File, error), rel string, flag int, perm os.FileMode) (*os.File, bool, error) {
 	const anew, tmpfile = os.O_CREATE | os.O_EXCL, 0x400000 | syscall.O_DIRECTORY
 	if flag&anew != anew && flag&tmpfile != tmpfile || strings.Contains(rel, "/") || rel == ".." {
 		return nil, false, nil
+	}
+	if flag&tmpfile == tmpfile {
+		// With O_EXCL the system follows no link; of a directory for such a file it would.
+		flag |= syscall.O_NOFOLLOW
 	}
 	d, err := dir()
 	if err != nil {
@@ -33,8 +37,8 @@ func openAnew(dir func() (*os.File, error), rel string, flag int, perm os.FileMo
 		}
 	})
 	switch {
-	case cerr != nil:
-		return nil, false, nil // the same
+	case cerr != nil, flag&syscall.O_NOFOLLOW != 0 && (err == syscall.ENOTDIR || err == syscall.ELOOP): //nolint:errorlint // a bare errno
+		return nil, false, nil // the same, and it follows those links that stay within
 	case err != nil:
 		return nil, true, err
 	}
