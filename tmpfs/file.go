@@ -138,7 +138,7 @@ func (f *File) Close() error {
 	}
 	err := f.closeHandle()
 	if f.name != "" {
-		if rerr := f.v.Remove(f.name); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		if rerr := f.v.Remove(f.name); rerr != nil && !vfs.Gone(rerr) {
 			return errors.Join(err, rerr)
 		}
 	}

@@ -274,6 +274,14 @@ func TestRemovedBySomebodyElse(t *testing.T) {
 		require.NoError(t, f.Close())
 		require.NoError(t, f.Close())
 		empty(t, k)
+
+		require.NoError(t, k.Fs.Mkdir(k.Join("dir"), 0o755))
+		f, err := tmpfs.Create(k.Fs, &tmpfs.Options{Dir: k.Join("dir")})
+		require.NoError(t, err)
+		require.NoError(t, tmpfs.RemoveAll(k.Fs, k.Join("dir")))
+		k.WriteFile(t, k.Join("dir"), "a file where the directory was")
+		require.NoError(t, f.Close())
+		assert.Equal(t, "a file where the directory was", k.ReadFile(t, k.Join("dir")))
 	})
 }
 

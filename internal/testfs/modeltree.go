@@ -2,6 +2,7 @@ package testfs
 
 import (
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"path"
 	"slices"
@@ -132,13 +133,16 @@ func (m *ModelTree) Names() (names []string) {
 }
 
 // List lists the tree, sorted: directories with a slash at the end, files with
-// their contents. Random parts of names are "*", also in contents.
+// their contents. Random parts of names are "*", also in contents, of which long
+// ones are told by their sum.
 func (m *ModelTree) List() (lines []string) {
 	for n, c := range m.names {
 		switch {
 		case n == "":
 		case c == nil:
 			lines = append(lines, Plain(n)+"/")
+		case len(c.Text) > 1000:
+			lines = append(lines, fmt.Sprintf("%s %d bytes, %08x", Plain(n), len(c.Text), crc32.ChecksumIEEE([]byte(c.Text))))
 		default:
 			lines = append(lines, Plain(fmt.Sprintf("%s %q", n, c.Text)))
 		}

@@ -34,6 +34,12 @@ func (v FS) Remove(name string) error {
 	return fail("remove", clean, err)
 }
 
+// Gone reports whether err says that nothing has the name: it is missing, or what was
+// a directory above it is a file by now.
+func Gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
 // remove is Remove on an Fs that may take a directory and orphan what is in it.
 // It takes the guard: in memory nothing is put into the directory between the
 // look and the removal.

@@ -34,7 +34,7 @@ func (v FS) RemoveAll(name string) error {
 	// The parent is held, and name is an entry of it from here on, wherever the
 	// parent is moved to.
 	p, err := v.pin(clean, false)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if Gone(err) {
 		return nil
 	}
 	if err != nil {
@@ -259,7 +259,7 @@ func (r *remover) child(in above, dir *os.File, name string) []error {
 func (v FS) removeAll(name string) error {
 	defer v.guard(name)()
 	info, err := v.look(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if Gone(err) {
 		return nil
 	}
 	if err != nil {
