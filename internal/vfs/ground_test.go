@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 	"github.com/stretchr/testify/assert"
@@ -190,6 +191,43 @@ func TestUnknownInMemory(t *testing.T) {
 		require.Equal(t, int32(1), winners.Load())
 	}
 	assert.NotEmpty(t, spy.Calls())
+}
+
+// TestNothingIsMadeInWhatIsRemoved: a directory of an unknown Fs over memory, which
+// would be removed together with a file that was made in it since the look.
+func TestNothingIsMadeInWhatIsRemoved(t *testing.T) {
+	made := make(chan error, 1)
+	fsys := &interrupted{Fs: afero.NewMemMapFs()}
+	v := vfs.On(fsys)
+	require.NoError(t, v.Mkdir("/dir", 0o700))
+	fsys.atRemove = func() {
+		go func() {
+			f, err := v.Create("/dir/file", 0o600)
+			if err == nil {
+				err = f.Close()
+			}
+			made <- err
+		}()
+		select {
+		case err := <-made:
+			assert.Failf(t, "a file was made meanwhile", "error: %v", err)
+			made <- err
+		case <-time.After(20 * time.Millisecond): // it waits
+		}
+	}
+	require.NoError(t, v.Remove("/dir"))
+	require.ErrorIs(t, <-made, fs.ErrNotExist)
+}
+
+// An interrupted calls a function when something is to be removed.
+type interrupted struct {
+	afero.Fs
+	atRemove func()
+}
+
+func (i *interrupted) Remove(name string) error {
+	i.atRemove()
+	return i.Fs.Remove(name)
 }
 
 // TestOneHangsAlone: an Fs whose call does not return holds up nobody else.

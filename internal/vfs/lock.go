@@ -1,8 +1,10 @@
 package vfs
 
 import (
+	"maps"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 )
 
@@ -20,7 +22,7 @@ var memory sync.Mutex
 // A keyed is the lock of one key. users, those that hold or await it, is under
 // the mutex of locks.
 type keyed struct {
-	sync.Mutex
+	sync.RWMutex
 	users int
 }
 
@@ -28,9 +30,10 @@ type keyed struct {
 // process is concerned: it is what makes O_EXCL exclusive on MemMapFs, and what
 // keeps two Renames of one source from killing the process.
 //
-// An Fs that is not known is locked by the last element of each name: enough to
-// make two callers of one name take turns, and little enough that a network
-// that hangs holds up nobody else.
+// An Fs that is not known is locked by the last element of each name, and shared by
+// that of its directory: two callers of one name take turns, and nothing is made in
+// a directory while that is removed. It is little enough that a network that hangs
+// holds up nobody else.
 //
 // It is not reentrant: what is called under it must not take it again. unlock is
 // called once. Other processes are not kept out.
@@ -40,7 +43,7 @@ func (v FS) guard(names ...string) (unlock func()) {
 		return func() {}
 	}
 	if v.lock != nil {
-		return acquire(v.lock)
+		return acquire(v.lock, false)
 	}
 	type key struct {
 		fsys any
@@ -52,22 +55,28 @@ func (v FS) guard(names ...string) (unlock func()) {
 	if reflect.ValueOf(v.fsys).Comparable() {
 		fsys = v.fsys
 	}
+	shared := map[string]bool{}
+	for _, name := range names {
+		shared[filepath.Base(filepath.Dir(name))] = true
+	}
+	for _, name := range names {
+		shared[filepath.Base(name)] = false
+	}
 	// In the order of their names, so that two of these never wait for each other.
-	a, b := filepath.Base(names[0]), filepath.Base(names[len(names)-1])
-	if a > b {
-		a, b = b, a
+	var held []func()
+	for _, base := range slices.Sorted(maps.Keys(shared)) {
+		held = append(held, acquire(key{fsys, base}, shared[base]))
 	}
-	first := acquire(key{fsys, a})
-	if a == b {
-		return first
+	return func() {
+		for _, release := range held {
+			release()
+		}
 	}
-	second := acquire(key{fsys, b})
-	return func() { second(); first() }
 }
 
-// acquire waits for the lock of key, and returns what gives it back. key must be
-// comparable.
-func acquire(key any) (release func()) {
+// acquire waits for the lock of key, or a share of it, and returns what gives it
+// back. key must be comparable.
+func acquire(key any, share bool) (release func()) {
 	if key == anyMemory {
 		memory.Lock()
 		return memory.Unlock
@@ -82,9 +91,15 @@ func acquire(key any) (release func()) {
 	// meanwhile.
 	k.users++
 	locks.Unlock()
-	k.Lock()
+	unlock := k.Unlock
+	if share {
+		k.RLock()
+		unlock = k.RUnlock
+	} else {
+		k.Lock()
+	}
 	return func() {
-		k.Unlock()
+		unlock()
 		locks.Lock()
 		defer locks.Unlock()
 		// The last one takes it off: the map would grow with every name that was used.

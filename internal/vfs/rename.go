@@ -244,7 +244,7 @@ func renameNew(from, to *Place) error {
 		}
 	}
 	// No hard links either (FAT, say): exclusive within this process.
-	defer acquire("rename " + to.real(to.Name))()
+	defer acquire("rename "+to.real(to.Name), false)()
 	if _, err := to.Lstat(); err == nil {
 		return fs.ErrExist
 	} else if !errors.Is(err, fs.ErrNotExist) {
