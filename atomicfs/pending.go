@@ -189,6 +189,9 @@ func (p *pending) settle() error {
 	if err := p.look(); err != nil {
 		return err
 	}
+	if p.o.NoSync && p.asMade() {
+		return nil // a handle that is closed need not be opened for it
+	}
 	h, err := p.open()
 	if err != nil {
 		return err

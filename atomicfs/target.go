@@ -154,6 +154,13 @@ func (t *target) perm() fs.FileMode {
 	return t.o.Perm.Perm() // less the umask and what else the system takes away by itself
 }
 
+// asMade reports whether the file was made with the mode and the owner that it is to
+// have. What took bits of its mode away then, the umask or an access control list, is to
+// have its way.
+func (t *target) asMade() bool {
+	return t.old == nil && !t.o.ExactPerm && t.o.Perm.Perm() != 0
+}
+
 // dress gives the file the owner, then the mode, that it is to have; changing the
 // owner may clear bits of the mode. It is done to the temporary, before the sync,
 // and never to the target by its name.
@@ -162,10 +169,8 @@ func (t *target) dress(h *vfs.File) error {
 	if t.keepsMode() {
 		mode, exact = t.old.Mode().Perm(), true
 	}
-	// What took bits of its mode away when it was made, the umask or an access
-	// control list, is to have its way.
-	if t.old == nil && !exact {
-		return nil // it was made with what it is to have
+	if t.asMade() {
+		return nil
 	}
 	now, err := h.Stat()
 	if err != nil {
