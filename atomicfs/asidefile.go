@@ -112,6 +112,7 @@ func (a *asideFile) writing(op string) (leave func(), err error) {
 // Name is the one that the file was opened by, never the temporary's.
 func (a *asideFile) Name() string { return a.name }
 
+// Read reads back what was written, whether it is in place yet or not.
 func (a *asideFile) Read(p []byte) (int, error) {
 	from, leave, err := a.reading("read", noRead)
 	if err != nil {
@@ -122,6 +123,7 @@ func (a *asideFile) Read(p []byte) (int, error) {
 	return n, a.fail("read", err)
 }
 
+// ReadAt is Read at off, and moves nothing.
 func (a *asideFile) ReadAt(p []byte, off int64) (int, error) {
 	from, leave, err := a.reading("read", noRead)
 	if err != nil {
@@ -236,7 +238,7 @@ func (a *asideFile) Truncate(size int64) error {
 	}
 	info, err := from.Stat()
 	if err != nil {
-		a.err = err // what is there is not what it was to be
+		a.err = err // as in Write: what is there is not what it was to be
 		return a.fail("truncate", err)
 	}
 	if info.Size() == size {

@@ -73,7 +73,7 @@ func (b *Batch) WriteReader(name string, r io.Reader, perm fs.FileMode) (n int64
 
 // write makes the temporary and lets fn fill it. What fails is noted in the file
 // too, so that Commit says it again, and an earlier write of that name is given
-// up.
+// up. So it is if fn panics or exits, which pass through.
 func (b *Batch) write(name string, perm fs.FileMode, fn func(c *contents) error) error {
 	key, err := b.v.Clean("write", name)
 	if err != nil {
@@ -85,19 +85,28 @@ func (b *Batch) write(name string, perm fs.FileMode, fn func(c *contents) error)
 		return fail("write", name, fs.ErrClosed)
 	}
 	defer b.writes.Done()
+	returned := false
+	defer func() {
+		if !returned {
+			w.err = fail("write", name, errUnfinished)
+		}
+		if w.err != nil && w.pending != nil {
+			_ = w.discard() // if it fails, Commit and Close try again
+		}
+		b.take(key, w)
+	}()
 	if err == nil {
 		err = b.begin(w, key, perm)
 	}
 	if err == nil {
 		err = b.fill(w, fn)
 	}
-	if err != nil && w.pending != nil {
-		_ = w.discard() // if it fails, Commit and Close try again
-	}
-	w.err = err
-	b.take(key, w)
+	w.err, returned = err, true
 	return err
 }
+
+// errUnfinished is the error of a file whose reader panicked or exited.
+var errUnfinished = errors.New("not written to its end")
 
 // enter reports whether the batch takes another write, which must say when it is
 // done. It says so by writes.Done, if it was taken.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -226,6 +227,37 @@ func TestBatchError(t *testing.T) {
 		assert.Len(t, testfs.Leftovers(t, k.Fs, k.Dir), 103)
 	})
 }
+
+// A reader that panics or exits leaves a file that Commit reports, and nothing else.
+func TestBatchReaderThatPanics(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		for _, end := range []func(){func() { panic("in the middle") }, runtime.Goexit} {
+			b := atomicfs.NewBatch(k.Fs, nil)
+			require.NoError(t, b.WriteFile(k.Join("file"), []byte("text"), 0o644))
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				defer func() { _ = recover() }()
+				_, _ = b.WriteReader(k.Join("dir", "cut"), io.MultiReader(strings.NewReader("half"), ending(end)), 0o644)
+			}()
+			<-over
+			err := b.Commit()
+			var failed *atomicfs.BatchError
+			require.ErrorAs(t, err, &failed)
+			require.Len(t, failed.Failed, 1)
+			err = failed.Failed[k.Join("dir", "cut")]
+			assert.ErrorContains(t, err, "not written to its end")
+			requirePathError(t, err, k.Join("dir", "cut"))
+			assert.Equal(t, []string{"dir", "file"}, testfs.Leftovers(t, k.Fs, k.Dir))
+			require.NoError(t, k.Fs.Remove(k.Join("file")))
+		}
+	})
+}
+
+// An ending is a reader that does not come back.
+type ending func()
+
+func (e ending) Read([]byte) (int, error) { e(); return 0, nil }
 
 func TestBatchErrorIsShort(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {

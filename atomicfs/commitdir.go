@@ -32,6 +32,7 @@ import (
 // at d.Path, and d.Close tries again. After ErrNotDurable it is left there, because a
 // power cut may bring it back, and the error says so.
 func CommitDir(d *tmpfs.Dir, name string) error {
+	// Only a Dir that this module made knows what it is a directory of.
 	sub, ok := d.Fs.(*vfs.Sub)
 	if !ok {
 		return fail("commit", name, errors.ErrUnsupported)
@@ -48,11 +49,14 @@ func CommitDir(d *tmpfs.Dir, name string) error {
 	return nil
 }
 
+// commitDir is CommitDir at a place that is held. v is the Fs that d was made on.
 func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 	tree := vfs.On(d)
 	if isApart(tree, to) {
 		return syscall.EXDEV // said before the whole tree is waited for
 	}
+	// All that is in it before its name: a rename may survive a crash that the tree
+	// did not.
 	if err := syncTree(tree); err != nil {
 		return err
 	}
@@ -62,6 +66,7 @@ func commitDir(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 		}
 		return notDurable(to.Sync())
 	}
+	// A place that is free needs no exchange, which few systems have.
 	err := d.KeepAt(to)
 	if errors.Is(err, fs.ErrExist) {
 		return exchange(d, v, to)
@@ -95,11 +100,13 @@ func inPlace(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) bool {
 	if err != nil {
 		return false
 	}
+	// Two paths may lead to one directory: by a link on the way, or another base.
 	here, err := v.Lstat(d.Path())
 	return err == nil && os.SameFile(here, there)
 }
 
-// mayReplaceDir refuses what is no directory in the place of one.
+// mayReplaceDir refuses what is no directory in the place of one, which an exchange
+// would move to d.Path and have removed. It says of a link what it is, too.
 func mayReplaceDir(to *vfs.Place) error {
 	info, err := to.Lstat()
 	switch {
@@ -113,7 +120,8 @@ func mayReplaceDir(to *vfs.Place) error {
 	return nil
 }
 
-// exchange puts d in the place of a directory, and removes that.
+// exchange puts d in the place of a directory, and removes that. Until it has, d is
+// what removes it: from the exchange on the old tree is what is at d.Path.
 func exchange(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 	if err := mayReplaceDir(to); err != nil {
 		return err
@@ -134,7 +142,9 @@ func exchange(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 
 const separator = string(filepath.Separator)
 
-// syncTree syncs all files of v, then all directories, the deepest first.
+// syncTree syncs all files of v, then all directories, the deepest first: an entry
+// is of use only if what it names is there. It holds the paths of all directories,
+// and of no file. The first error ends it; what is under way is waited for.
 func syncTree(v vfs.FS) error {
 	var files errgroup.Group
 	files.SetLimit(syncers)
@@ -163,7 +173,7 @@ func syncTree(v vfs.FS) error {
 }
 
 // syncFiles hands the files in dir over to be synced, and returns the directories
-// in it.
+// in it. A link, a FIFO or a device has no contents: its entry is dir's.
 func syncFiles(v vfs.FS, dir string, files *errgroup.Group) (dirs []string, err error) {
 	for name, err := range v.Names(dir) {
 		if err != nil {
@@ -183,7 +193,10 @@ func syncFiles(v vfs.FS, dir string, files *errgroup.Group) (dirs []string, err 
 	return dirs, nil
 }
 
+// syncFile syncs one file, whoever wrote it: a sync is of the file and not of the
+// handle. What its owner may not read is opened for writing, which will do.
 func syncFile(v vfs.FS, name string) error {
+	// A FIFO that has taken its place since must not be waited for.
 	f, err := v.OpenFile(name, os.O_RDONLY|vfs.NonBlock, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		f, err = v.OpenFile(name, os.O_WRONLY|vfs.NonBlock, 0)
@@ -194,7 +207,7 @@ func syncFile(v vfs.FS, name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// syncDirs syncs directories of one depth.
+// syncDirs syncs directories of one depth, a few at a time, and joins their errors.
 func syncDirs(v vfs.FS, dirs []string) error {
 	var mu sync.Mutex
 	var errs []error

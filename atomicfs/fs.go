@@ -44,7 +44,9 @@ func NewFs(fsys afero.Fs, opts *FsOptions) afero.Fs {
 	return a
 }
 
-// atomic is the Fs of NewFs.
+// atomic is the Fs of NewFs. It keeps nothing of its own: what is under way is in the
+// handles, so that two of them on one name do not know of each other, and the later
+// to be put in place wins.
 type atomic struct {
 	afero.Fs // what passes through
 	v        vfs.FS
@@ -60,12 +62,16 @@ var (
 // write is aside already.
 func (a *atomic) Beneath(vfs.Sealed) afero.Fs { return a.Fs }
 
+// Name names the kind, as that of every afero.Fs does.
 func (a *atomic) Name() string { return "atomicfs" }
 
+// Create writes aside always: os.Create truncates what is there.
 func (a *atomic) Create(name string) (afero.File, error) {
 	return a.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
+// OpenFile writes aside what is created or truncated. All other opening is the Fs's
+// own: Open is its by being embedded.
 func (a *atomic) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
 	f, err := a.aside(name, flag, perm)
 	if errors.Is(err, errPasses) {
@@ -80,12 +86,15 @@ func (a *atomic) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, 
 // errPasses says that a call of OpenFile is for the Fs beneath.
 var errPasses = errors.New("passes through")
 
-// aside opens a file that is created or truncated.
+// aside opens a file that is created or truncated. The error is errPasses for every
+// other, and for what there is nothing to replace of; nothing has changed then.
 func (a *atomic) aside(name string, flag int, perm fs.FileMode) (*asideFile, error) {
+	// One that is appended to may be large, and is not copied. With O_TRUNC it begins
+	// empty like any other.
 	if flag&(os.O_CREATE|os.O_TRUNC) == 0 || flag&(os.O_APPEND|os.O_TRUNC) == os.O_APPEND {
 		return nil, errPasses
 	}
-	o := a.o.Options
+	o := a.o.Options // not filled: a perm of 0 is a mode of 0, as in os.OpenFile
 	o.Perm, o.ExactPerm = perm, false
 	o.NoReplace = flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL
 	t, err := find(a.v, name, o, false)
@@ -99,7 +108,7 @@ func (a *atomic) aside(name string, flag int, perm fs.FileMode) (*asideFile, err
 	case t.free && flag&os.O_CREATE == 0:
 		err = fs.ErrNotExist
 	case !t.free && flag&os.O_TRUNC == 0:
-		err = errPasses
+		err = errPasses // created only if it had been missing: it is read and written in place
 	}
 	if err != nil {
 		_ = t.Close()

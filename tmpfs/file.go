@@ -61,6 +61,7 @@ func CreateAnonymous(fsys afero.Fs, opts *Options) (*File, error) {
 	if h, err := v.CreateUnnamed(o.Dir, o.Perm); err == nil {
 		return &File{File: h, h: h, fsys: fsys, v: v, linked: true}, nil
 	} else if !errors.Is(err, errors.ErrUnsupported) {
+		probed.Store(nil) // as in invent
 		return nil, &fs.PathError{Op: "createtemp", Path: o.Dir, Err: vfs.Reason(err)}
 	}
 	h, name, err := create(v, o)

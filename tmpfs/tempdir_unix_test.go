@@ -104,6 +104,18 @@ func TestSystemTempDirFull(t *testing.T) {
 	_, err = tmpfs.Create(afero.NewOsFs(), nil)
 	assert.ErrorIs(t, err, syscall.EROFS)
 	s.is("temp")
+
+	// A failure to make a file without a name counts too.
+	remount := func(how string) { require.NoError(t, exec.Command("mount", "-o", "remount,"+how, s.at("tmpdir")).Run()) }
+	remount("rw")
+	s.isAgain("tmpdir")
+	remount("ro")
+	_, err = tmpfs.CreateAnonymous(afero.NewOsFs(), nil)
+	assert.ErrorIs(t, err, syscall.EROFS)
+	f, err = tmpfs.CreateAnonymous(afero.NewOsFs(), nil)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	s.is("temp")
 }
 
 // TestModeAndOwnerPermUnderUmask: Perm is what the system takes it for. The umask is the

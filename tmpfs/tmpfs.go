@@ -36,7 +36,7 @@
 //
 // When what makes something fails, nothing has been made. When Keep fails, what
 // had the name has it still, and the file is still temporary. When Close fails,
-// the file is still there, and Close may be called again. What an Fs cannot do is
+// the file may still be there, and Close may be called again. What an Fs cannot do is
 // an error that matches errors.ErrUnsupported. Errors are *fs.PathError or
 // *os.LinkError; their paths are those that the caller used.
 //

@@ -64,7 +64,6 @@ var births sync.RWMutex
 type names struct{ m sync.Map }
 
 // add reports whether the name was not there yet.
-
 func (n *names) add(name string) bool {
 	_, there := n.m.LoadOrStore(name, nil)
 	return !there

@@ -190,7 +190,7 @@ func (r *remover) dir(in above, base string, info fs.FileInfo) (left []error, er
 	left, err = r.empty(above{root, filepath.Join(in.path, base)}, info)
 	_ = root.Close() // before the removal, for Windows
 	if err != nil {
-		return nil, err
+		return left, err
 	}
 	if len(left) > 0 {
 		// Not asked of the system, whose answer is known.
