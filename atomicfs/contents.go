@@ -212,12 +212,8 @@ func (c *contents) copyFrom(r io.Reader, g *os.File) (n int64, err error) {
 		if limited {
 			limit.N -= m
 		}
-		if err != nil {
-			// The copy does not tell of which of the two its error is. One of the source is
-			// there still, and is no failure of the file.
-			if _, rerr := g.Read(make([]byte, 1)); rerr != nil && rerr != io.EOF {
-				return n, rerr
-			}
+		if rerr := vfs.OfSource(g, err); rerr != nil {
+			return n, rerr // and no failure of the file
 		}
 		if err := c.wrote("write", m, err); err != nil || m < step || step == 0 {
 			return n, err

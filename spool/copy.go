@@ -128,13 +128,21 @@ func (h *handle) receive(r io.Reader) (n int64, done bool, err error) {
 	if _, err := d.os.Seek(h.off, io.SeekStart); err != nil {
 		return 0, false, h.fail("write", err)
 	}
-	n, err = d.os.ReadFrom(&io.LimitedReader{R: src, N: most})
+	n, err = vfs.Copy(d.os, &io.LimitedReader{R: src, N: most})
+	if err != nil {
+		if at, serr := d.os.Seek(0, io.SeekCurrent); serr == nil {
+			n = at - h.off // less than was read
+		}
+	}
 	h.off += n
 	d.size = max(d.size, h.off)
 	if l, ok := r.(*io.LimitedReader); ok {
 		l.N -= n
 	}
 	h.touch()
+	if rerr := vfs.OfSource(src, err); rerr != nil {
+		return n, false, rerr
+	}
 	if err != nil {
 		return n, false, h.fail("write", err)
 	}
@@ -277,10 +285,15 @@ func (s *store) send(w io.ReaderFrom, off int64) (n int64, sent bool, err error)
 	if err == nil {
 		_, err = d.os.Seek(off, io.SeekStart)
 	}
-	if err == nil {
-		n, err = w.ReadFrom(&io.LimitedReader{R: d.os, N: left})
-	} else {
+	rest := &io.LimitedReader{R: d.os, N: left}
+	to, isFile := w.(*os.File)
+	switch {
+	case err != nil:
 		err = s.fail("read", err)
+	case isFile:
+		n, err = vfs.Copy(to, rest)
+	default:
+		n, err = w.ReadFrom(rest)
 	}
 	d.offset.Unlock()
 	s.mu.Lock()

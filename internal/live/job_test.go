@@ -37,6 +37,8 @@ type job struct {
 	// trees tells that it removes directories with what is in them, which takes more
 	// calls than one that can fail.
 	trees bool
+	// spools tells that what the kernel copies is a file of its own.
+	spools bool
 	// writes is how many files it may be writing at one moment; 0 means 1.
 	writes int
 }

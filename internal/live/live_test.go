@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,7 +89,7 @@ func runJob(args []string) error {
 }
 
 func find(name, on string) (job, ground, error) {
-	for _, j := range jobs {
+	for _, j := range slices.Concat(jobs, copies) {
 		for _, g := range grounds {
 			if j.name == name && g.name == on {
 				return j, g, nil
@@ -121,7 +122,7 @@ func once(t testing.TB, cmd *exec.Cmd, dir string) outcome {
 // Each job does what it says, on each ground, in a process of its own: the other
 // tests rely on it.
 func TestJobs(t *testing.T) {
-	for _, j := range jobs {
+	for _, j := range slices.Concat(jobs, copies) {
 		for _, g := range grounds {
 			dir := t.TempDir()
 			require.NoError(t, j.prepare(dir))

@@ -200,25 +200,14 @@ func injections(t *testing.T, j job, g ground) (list []injection) {
 // inject does the job with a call that fails, and reports whether it did while the
 // job was being done, and what was wrong afterwards.
 func inject(t *testing.T, i injection, dir string) (met bool, bad string) {
-	if err := i.j.prepare(dir); err != nil {
-		return false, err.Error()
-	}
-	log := dir + ".log"
-	defer func() { _ = os.Remove(log) }()
-	cmd := strace(child(t, "job", i.j.name, i.g.name, dir), log,
-		"-e", "trace="+i.call+",newfstatat,exit_group", "-e", fmt.Sprintf("inject=%s:error=%s:when=%d", i.call, i.errno, i.nth))
-	o := once(t, cmd, dir)
-	text, err := os.ReadFile(log)
-	if err != nil {
-		return false, err.Error()
-	}
-	_, during, begun := strings.Cut(string(text), beginMark)
-	during, _, _ = strings.Cut(during, endMark)
+	o, during, err := meet(t, i.j, i.g, dir, fmt.Sprintf("%s:error=%s:when=%d", i.call, i.errno, i.nth))
 	met = strings.Contains(during, "(INJECTED)")
-	if !begun {
+	switch {
+	case err != nil:
+		return false, err.Error()
+	case !strings.Contains(during, beginMark):
 		return false, "" // the call was one of the process's start
-	}
-	if o.died && met {
+	case o.died && met:
 		return met, "died: " + o.err
 	}
 	wrong, litter := i.j.judge(dir, o)
@@ -231,4 +220,30 @@ func inject(t *testing.T, i injection, dir string) (met bool, bad string) {
 		return met, fmt.Sprintf("said %q %q and left %q\n%s", o.err, o.left, litter, during)
 	}
 	return met, ""
+}
+
+// meet does the job with calls that fail, each told as strace has it, and returns
+// what it said, and the trace of those calls from its beginning to its end: "" if
+// it never began.
+func meet(t *testing.T, j job, g ground, dir string, faults ...string) (o outcome, during string, err error) {
+	if err := j.prepare(dir); err != nil {
+		return o, "", err
+	}
+	log := dir + ".log"
+	defer func() { _ = os.Remove(log) }()
+	calls, args := "newfstatat,exit_group", []string(nil)
+	for _, f := range faults {
+		call, _, _ := strings.Cut(f, ":")
+		calls += "," + call
+		args = append(args, "-e", "inject="+f)
+	}
+	o = once(t, strace(child(t, "job", j.name, g.name, dir), log, append([]string{"-e", "trace=" + calls}, args...)...), dir)
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return o, "", err
+	}
+	if begin := strings.Index(string(text), beginMark); begin >= 0 {
+		during, _, _ = strings.Cut(string(text[begin:]), endMark)
+	}
+	return o, during, nil
 }

@@ -55,6 +55,12 @@ type Check interface {
 // play starts on k.Dir, which is empty.
 func Histories(t *testing.T, room string, ops []string, play func(t Check, k Kind) Player, model func(k Kind) Player) {
 	t.Helper()
+	HistoriesOn(t, room, nil, ops, play, model)
+}
+
+// HistoriesOn is [Histories] on those of [Kinds] alone that are named; all, if none is.
+func HistoriesOn(t *testing.T, room string, names, ops []string, play func(t Check, k Kind) Player, model func(k Kind) Player) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("what is open can be neither renamed nor removed there: another model")
 	}
@@ -68,7 +74,7 @@ func Histories(t *testing.T, room string, ops []string, play func(t Check, k Kin
 		checks *= 5 // of which rapid then makes one
 	}
 	defer setFlag(t, "rapid.checks", strconv.Itoa(checks))()
-	kinds := Kinds(t)
+	kinds := slices.DeleteFunc(Kinds(t), func(k Kind) bool { return len(names) > 0 && !slices.Contains(names, k.Name) })
 	n, bad := 0, 0
 	// Each number is as likely as the next, which those of rapid.IntRange are not.
 	numbers := make([]int, 720)

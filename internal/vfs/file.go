@@ -105,12 +105,12 @@ func (f *File) Chown(uid, gid int) error {
 
 // ReadFrom copies r to the file until EOF, within the kernel where it can.
 func (f *File) ReadFrom(r io.Reader) (int64, error) {
-	if to, ok := f.File.(io.ReaderFrom); ok {
+	if to, ok := f.File.(readerFrom); ok {
 		// A reader that is a File hides the os.File that the kernel could read from.
 		if g, ok := Stream(r); ok {
 			r = g
 		}
-		return to.ReadFrom(r)
+		return Copy(to, r)
 	}
 	return io.Copy(onlyWriter{f.File}, r)
 }
@@ -119,6 +119,14 @@ func (f *File) ReadFrom(r io.Reader) (int64, error) {
 // Where there is a handle in between, by a buffer.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
 	if from, ok := f.File.(io.WriterTo); ok {
+		if to, ok := w.(*os.File); ok {
+			g, _ := f.OSFile()
+			n, err := Copy(to, g)
+			if e := (*fs.PathError)(nil); errors.As(err, &e) && e.Path == g.Name() {
+				err = fail(e.Op, f.name, err)
+			}
+			return n, err
+		}
 		return from.WriteTo(w)
 	}
 	return io.Copy(w, onlyReader{f.File})

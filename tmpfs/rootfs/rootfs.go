@@ -26,6 +26,7 @@
 //   - The target of a link is relative to the link's directory. An absolute
 //     target leads out, also if it points into the root.
 //   - At most 8 links are followed in one name, not 40.
+//   - A directory that may be searched and not read cannot be passed.
 //   - Chmod, Chown and Chtimes of a name that is swapped for a link meanwhile may
 //     change the link, or another file in the root; never one outside.
 //   - [syscall.O_NOFOLLOW] among the flags of OpenFile does not keep a link

@@ -362,8 +362,10 @@ func TestModeBitsPast0777(t *testing.T) {
 	}
 	require.NoError(t, fsys.Mkdir("sticky", 0o700|fs.ModeSticky))
 	assert.Equal(t, fs.ModeDir|fs.ModeSticky|0o700, mode("sticky"))
-	require.NoError(t, fsys.MkdirAll("a/b", 0o700|fs.ModeSetgid))
-	assert.Equal(t, fs.ModeDir|fs.ModeSetgid|0o700, mode("a/b"))
+	require.NoError(t, fsys.MkdirAll("a/b", 0o700|fs.ModeSticky))
+	assert.Equal(t, fs.ModeDir|fs.ModeSticky|0o700, mode("a/b"))
+	require.NoError(t, fsys.Mkdir("set", 0o700|fs.ModeSetgid|fs.ModeSetuid))
+	assert.Equal(t, fs.ModeDir|0o700, mode("set"), "as mkdir(2) has it")
 
 	const flag = os.O_RDWR | os.O_CREATE
 	f, err := fsys.OpenFile("file", flag, 0o700|fs.ModeSetgid)

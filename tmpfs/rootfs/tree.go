@@ -173,7 +173,7 @@ const special = fs.ModeSticky | fs.ModeSetuid | fs.ModeSetgid
 
 // open is os.Root's OpenFile, which refuses bits past 0777. They are given to a
 // file that the call makes, and only to such a one, as open(2) does. The caller
-// closes the file. When it fails nothing has been made.
+// closes the file. When it fails nothing has been made, unless by way of a link.
 func (t *tree) open(rel string, flag int, perm fs.FileMode) (*os.File, error) {
 	if perm&special == 0 || flag&os.O_CREATE == 0 {
 		return t.openPlain(rel, flag, perm.Perm())
@@ -181,15 +181,23 @@ func (t *tree) open(rel string, flag int, perm fs.FileMode) (*os.File, error) {
 	// Exclusively first, because nothing else tells whether the call made the
 	// file.
 	f, err := t.openPlain(rel, flag|os.O_EXCL, perm.Perm())
+	byLink := false
 	if errors.Is(err, fs.ErrExist) && flag&os.O_EXCL == 0 {
-		return t.openPlain(rel, flag, perm.Perm())
+		_, serr := t.root.Stat(rel)
+		byLink = errors.Is(serr, fs.ErrNotExist) // the file that it leads to is made
+		f, err = t.openPlain(rel, flag, perm.Perm())
+		if !byLink {
+			return f, err
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := addMode(f.Stat, f.Chmod, perm); err != nil {
 		_ = f.Close()
-		_ = t.root.Remove(rel)
+		if !byLink {
+			_ = t.root.Remove(rel)
+		}
 		return nil, err
 	}
 	return f, nil
@@ -217,8 +225,10 @@ func (t *tree) Mkdir(name string, perm fs.FileMode) error {
 	return t.on("mkdir", name, func(rel string) error { return t.mkdir(rel, perm) })
 }
 
-// mkdir makes one directory. When it fails nothing has been made.
+// mkdir makes one directory. When it fails nothing has been made. Of the special
+// bits mkdir(2) knows the sticky one.
 func (t *tree) mkdir(rel string, perm fs.FileMode) error {
+	perm &^= fs.ModeSetuid | fs.ModeSetgid
 	if err := t.root.Mkdir(rel, perm.Perm()); err != nil || perm&special == 0 {
 		return err
 	}
@@ -300,14 +310,14 @@ func (t *tree) Rename(oldname, newname string) error {
 
 // rename is os.Root's, which before Go 1.26 replaces an empty directory where
 // os.Rename says EEXIST. A directory in the place is EEXIST, empty or not, but
-// for one that is the source by another name.
+// for one that is the source by another last element: where case does not count.
 func (t *tree) rename(from, to string) error {
 	if there, err := t.root.Lstat(to); err == nil && there.IsDir() {
 		here, err := t.root.Lstat(from)
 		if err != nil {
 			return err
 		}
-		if from == to || !os.SameFile(here, there) {
+		if path.Base(from) == path.Base(to) || !os.SameFile(here, there) {
 			return syscall.EEXIST
 		}
 	}
