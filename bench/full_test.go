@@ -6,11 +6,13 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -89,6 +91,22 @@ func TestMeasure(t *testing.T) {
 	cancel()
 	_, err = measure(ctx, ways, 1, 0, none, func(int) {})
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// However long a way takes the first time, its turns are as long as they are to be:
+// of one that is over in a microsecond what surrounds it would be measured.
+func TestTurnsAreLong(t *testing.T) {
+	calls, least := 0, math.MaxInt
+	w := way{impl: "x", do: func() error {
+		if calls++; calls == 1 {
+			time.Sleep(2 * turnLength)
+		}
+		return nil
+	}}
+	count := func(int) { least, calls = min(least, calls), 1 }
+	_, err := measure(t.Context(), []way{w}, 3, 0, func() (int64, bool) { return 0, false }, count)
+	require.NoError(t, err)
+	assert.Greater(t, least, 1000)
 }
 
 func TestRatioIsOfRounds(t *testing.T) {

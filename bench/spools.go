@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/afero"
 	"github.com/tempkit/tempkit/spool"
@@ -65,12 +66,15 @@ func bytesBuffer(n int) way {
 	}}
 }
 
-// cold returns ways with what was used before taken by the collector each time.
+// cold returns ways with what was used before given back to the system each time, so
+// that every page is found by a fault of its own. If it were only collected, a slice
+// would take what the spool before it has made the system find, all in one go, and
+// the spool, which takes it piece by piece, what the runtime's scavenger leaves it.
 func cold(ways ...way) []way {
 	for i := range ways {
 		ways[i].ready = func() error {
-			runtime.GC()
 			runtime.GC() // what a pool holds survives the first
+			debug.FreeOSMemory()
 			return nil
 		}
 	}

@@ -28,17 +28,21 @@ const (
 	roundsEnd   = 3 * time.Second      // or they have taken so long;
 	turnLength  = 2 * time.Millisecond // a turn takes a way so often that it lasts so long
 	timesMost   = 20_000
+	slow        = time.Second // of what takes so long, one turn is enough to warm up
 )
 
 // measure lets the ways take turns, so that what else the machine does falls on all
 // alike, and returns a sample of each. There are at least so many rounds, and more of
-// them while they are short, for so long. Nobody is always first. The first round is
-// for warming up and is not counted. tick is called after every round.
+// them while they are short, for so long. Nobody is always first, and nobody's first
+// time is counted. tick is called after every round.
 func measure(ctx context.Context, ways []way, least int, long time.Duration, flushes func() (int64, bool), tick func(round int)) ([]sample, error) {
 	samples := make([]sample, len(ways))
-	times := 1
 	began := time.Now()
-	for round := 0; round <= least || round <= roundsMost && time.Since(began) < long; round++ {
+	times, err := warmUp(ctx, ways, flushes)
+	if err != nil {
+		return nil, err
+	}
+	for round := 1; round <= least || round <= roundsMost && time.Since(began) < long; round++ {
 		for i := range ways {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -48,15 +52,34 @@ func measure(ctx context.Context, ways []way, least int, long time.Duration, flu
 			if err != nil {
 				return nil, &wayError{ways[i].impl, err}
 			}
-			if round > 0 {
-				samples[i].add(t, float64(times))
-			} else if ways[i].ready == nil {
-				times = max(times, min(int(turnLength/max(t.wall, 1)), timesMost))
-			}
+			samples[i].add(t, float64(times))
 		}
 		tick(round)
 	}
 	return samples, nil
+}
+
+// warmUp takes each way, and returns how often a turn is to take it, so that no turn
+// is shorter than turnLength. It finds out by turns that grow, after a first one: with
+// nothing at hand a way takes many times what it takes later.
+func warmUp(ctx context.Context, ways []way, flushes func() (int64, bool)) (times int, err error) {
+	times = 1
+	for _, w := range ways {
+		t, err := takeTurn(w, 1, flushes)
+		for err == nil && w.ready == nil && t.wall < slow && times < timesMost && ctx.Err() == nil {
+			if t, err = takeTurn(w, times, flushes); t.wall >= turnLength {
+				break
+			}
+			times = min(2*times, timesMost)
+		}
+		if err != nil {
+			return 0, &wayError{w.impl, err}
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+	}
+	return times, nil
 }
 
 // A wayError says which way failed.
