@@ -28,7 +28,7 @@ type asideFile struct {
 
 	mu     sync.Mutex
 	f      *File     // the temporary; nil from a Sync until something is written
-	placed *vfs.File // what Sync has put in place, to be read while f is nil
+	placed *vfs.File // what Sync has put in place, open while f is nil
 	lost   error     // why that cannot be read
 	isNew  bool      // there is no file of that name yet
 	dirty  bool      // something was written since the last Sync
@@ -72,8 +72,13 @@ func (a *asideFile) resume() error {
 	if _, err := a.f.ReadFrom(a.placed); err != nil {
 		return err
 	}
-	_, err = a.f.Seek(pos, io.SeekStart)
-	return err
+	if _, err = a.f.Seek(pos, io.SeekStart); err != nil {
+		return err
+	}
+	// Not past this: open, it could not be replaced on Windows.
+	_ = a.placed.Close() // it was only read
+	a.placed = nil
+	return nil
 }
 
 func (a *asideFile) fail(op string, err error) error {
@@ -322,9 +327,6 @@ func (a *asideFile) put() error {
 
 // reopen opens what has been put in place, which is the file was, at pos.
 func (a *asideFile) reopen(was fs.FileInfo, pos int64) error {
-	if a.placed != nil {
-		_ = a.placed.Close() // it was only read
-	}
 	f, err := a.at.Open(a.at.Name)
 	a.placed = f
 	if err != nil {

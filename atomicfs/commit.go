@@ -73,10 +73,10 @@ func (p *pending) adopt() error {
 	if err != nil {
 		return err
 	}
-	if p.closed {
-		defer func() { _ = h.Close() }()
-	}
 	was, err := h.Stat()
+	if p.closed {
+		_ = h.Close() // open for reading; on Windows it would stand in the way of the rename
+	}
 	if err != nil {
 		return err
 	}
@@ -90,9 +90,19 @@ func (p *pending) adopt() error {
 	err = p.put()
 	if err != nil && !errors.Is(err, ErrNotDurable) {
 		h.Unlock()
-		_ = h.Chmod(was.Mode()) // as far as it goes: it is the caller's again
+		p.giveBack(was.Mode())
 	}
 	return err
+}
+
+// giveBack gives the file, which is the caller's again, the mode that it had, as far
+// as it goes.
+func (p *pending) giveBack(mode fs.FileMode) {
+	if p.closed {
+		_ = vfs.On(p.file.Fs()).Chmod(p.file.Name(), mode)
+		return
+	}
+	_ = p.handle().Chmod(mode)
 }
 
 // chooseMode sets the options to the mode that a new file is to have. was is the
