@@ -28,7 +28,7 @@ type asideFile struct {
 
 	mu     sync.Mutex
 	f      *File     // the temporary; nil from a Sync until something is written
-	placed *vfs.File // what Sync has put in place, to be read while f is nil
+	placed *vfs.File // what Sync has put in place, open while f is nil
 	lost   error     // why that cannot be read
 	isNew  bool      // there is no file of that name yet
 	dirty  bool      // something was written since the last Sync

@@ -47,8 +47,13 @@ func (a *asideFile) resume() error {
 	if _, err := a.f.ReadFrom(a.placed); err != nil {
 		return err
 	}
-	_, err = a.f.Seek(pos, io.SeekStart)
-	return err
+	if _, err = a.f.Seek(pos, io.SeekStart); err != nil {
+		return err
+	}
+	// Not past this: open, it could not be replaced on Windows.
+	_ = a.placed.Close() // it was only read
+	a.placed = nil
+	return nil
 }
 
 // begin makes sure that there is a temporary to write to, and notes that it is. An
@@ -106,9 +111,6 @@ func (a *asideFile) put() error {
 // reopen opens what has been put in place, which is the file was, at pos. An error
 // is for whoever reads next: the file itself is where it was to go.
 func (a *asideFile) reopen(was fs.FileInfo, pos int64) error {
-	if a.placed != nil {
-		_ = a.placed.Close() // it was only read
-	}
 	f, err := a.at.Open(a.at.Name)
 	a.placed = f
 	if err != nil {

@@ -80,10 +80,10 @@ func (p *pending) adopt() error {
 	if err != nil {
 		return err
 	}
-	if p.closed {
-		defer func() { _ = h.Close() }()
-	}
 	was, err := h.Stat()
+	if p.closed {
+		_ = h.Close() // open for reading; on Windows it would stand in the way of the rename
+	}
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,10 @@
 package atomicfs
 
-import (
-	"path/filepath"
-
-	"github.com/tempkit/tempkit/internal/vfs"
-)
+import "path/filepath"
 
 // SetUnnamed lets files have no name while they are written, where there are
 // such files, or keeps them from that, as on a system that has none.
-func SetUnnamed(can bool) { canBeUnnamed = can && vfs.Unnamed }
+func SetUnnamed(can bool) { canBeUnnamed = can }
 
 // Forget makes Sweep take the temporaries of those paths for ones whose process is
 // dead.

@@ -87,7 +87,7 @@ func lockAmongOthers(at *vfs.Place) (*vfs.File, error) {
 	const moments = 100
 	err = os.ErrDeadlineExceeded
 	for range moments {
-		ok, lerr := lockedBy(dir, func(g *os.File) (bool, error) { return vfs.LockDir(g, false) })
+		ok, lerr := dir.LockDir(false)
 		if ok {
 			return dir, nil
 		}
@@ -107,12 +107,12 @@ func (t *target) options(pattern string) *tmpfs.Options {
 }
 
 // canBeUnnamed is a variable for the tests of what is done elsewhere.
-var canBeUnnamed = vfs.Unnamed
+var canBeUnnamed = true
 
 // unnamed returns a file that can be given a name later, or nil where there is no
 // such thing.
 func (t *target) unnamed() *tmpfs.File {
-	if !canBeUnnamed || !t.OnDisk() {
+	if !canBeUnnamed || !t.Unnamed() {
 		return nil
 	}
 	f, err := tmpfs.CreateAnonymous(t.Fs(), t.options(pattern))

@@ -137,15 +137,18 @@ func mayBeOurs(info fs.FileInfo) bool {
 // this user, as info saw it.
 func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	aged := info.ModTime().Before(s.old)
-	certain := vfs.OpenRenames && !strings.HasSuffix(at.Name, byAge) // elsewhere writers take no locks
+	certain := s.at.OpenRenames() && !strings.HasSuffix(at.Name, byAge) // elsewhere writers take no locks
 	if strings.HasSuffix(at.Name, byDir) {
 		// Before the file's own lock: a writer that has the directory must find that free.
-		free, err := lockedBy(s.handle, func(dir *os.File) (bool, error) { return vfs.LockDir(dir, true) })
+		free, err := false, errors.ErrUnsupported
+		if s.handle != nil {
+			free, err = s.handle.LockDir(true)
+		}
 		if err == nil && !free {
 			return false, nil // a batch that lives
 		}
 		if err == nil {
-			defer unlock(s.handle)
+			defer s.handle.UnlockDir()
 		}
 		certain = certain && err == nil
 	}
@@ -163,7 +166,7 @@ func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 	if err != nil || !os.SameFile(own, info) {
 		return false, err
 	}
-	free, err := lockedBy(f, vfs.LockFile)
+	free, err := f.TryLock()
 	if err == nil && !free {
 		return false, nil // its writer lives
 	}
@@ -176,31 +179,10 @@ func (s *sweep) onDisk(at *vfs.Place, info fs.FileInfo) (bool, error) {
 		return false, nil
 	}
 	// Windows removes no file that is open, by this process either.
-	if !vfs.OpenRenames {
+	if !s.at.OpenRenames() {
 		_ = f.Close()
 	}
 	return remove(at)
-}
-
-// lockedBy calls lock with the file of the operating system beneath f. The error
-// is errors.ErrUnsupported where there is none.
-func lockedBy(f *vfs.File, lock func(*os.File) (bool, error)) (bool, error) {
-	if f == nil {
-		return false, errors.ErrUnsupported
-	}
-	g, ok := f.OSFile()
-	if !ok {
-		return false, errors.ErrUnsupported
-	}
-	return lock(g)
-}
-
-// unlock gives back what lockedBy took of the directory, which stays open for the
-// next entry.
-func unlock(dir *vfs.File) {
-	if g, ok := dir.OSFile(); ok {
-		vfs.UnlockDir(g)
-	}
 }
 
 // remove reports whether it was this sweep that removed the file. One that is

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tempkit/tempkit/internal/mount"
 )
 
 // loopsOf returns the loop devices whose file is, or was, below dir.
@@ -57,5 +59,5 @@ func TestLoopLeavesNothing(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left)
-	assert.NoDirExists(t, filepath.Join(mountsAt, "ext4"))
+	assert.NoDirExists(t, filepath.Join(mount.Scratch, "ext4"))
 }

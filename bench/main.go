@@ -29,6 +29,7 @@ import (
 	"strings"
 
 	"github.com/spf13/afero"
+	"github.com/tempkit/tempkit/internal/mount"
 	"github.com/tempkit/tempkit/tmpfs"
 )
 
@@ -92,7 +93,9 @@ func fullRun(ctx context.Context, s *survey, named []string, stdout, stderr io.W
 	}
 	var err error
 	if s.loop != "" {
-		err = private()
+		if err = mount.Private(); err != nil {
+			err = fmt.Errorf("-loop: %w", err)
+		}
 	}
 	if err == nil {
 		err = s.run(ctx, stdout)

@@ -104,7 +104,7 @@ func (s *store) rename(name string, opts *atomicfs.Options) error {
 // canBeNamed reports whether the disk file can be given a name. One that had one
 // and was unlinked cannot; nor, on some systems, one that is open twice.
 func (d *diskFile) canBeNamed() bool {
-	if d.second != nil && !vfs.OpenRenames {
+	if d.second != nil && !vfs.On(d.file.Fs()).OpenRenames() {
 		return false
 	}
 	f, ok := d.file.File.(*vfs.File)
@@ -114,11 +114,12 @@ func (d *diskFile) canBeNamed() bool {
 // reopen opens the disk file a second time, with an offset of its own, where that
 // does not keep it from being renamed.
 func (d *diskFile) reopen() (afero.File, error) {
-	if !vfs.OpenRenames {
+	v := vfs.On(d.file.Fs())
+	if !v.OpenRenames() {
 		return nil, errors.ErrUnsupported
 	}
 	if name := d.file.Name(); name != "" {
-		return vfs.On(d.file.Fs()).OpenFile(name, os.O_RDWR, 0)
+		return v.OpenFile(name, os.O_RDWR, 0)
 	}
 	if d.os == nil {
 		return nil, errors.ErrUnsupported

@@ -69,6 +69,9 @@ func CreateAnonymous(fsys afero.Fs, opts *Options) (*File, error) {
 		return nil, err
 	}
 	f := &File{File: h, h: h, fsys: fsys, v: v, name: name}
+	if !v.OpenRenames() {
+		return f, nil // not tried: the refusal would be waited out as one that may pass
+	}
 	if err := v.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return f, nil // an open file cannot be removed here: Close will do it
 	}

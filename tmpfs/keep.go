@@ -107,7 +107,7 @@ func (f *File) renameNew(to *vfs.Place) error {
 	if _, err := to.Lstat(); err == nil {
 		return fs.ErrExist
 	}
-	if !vfs.OpenRenames && !f.closed {
+	if !f.v.OpenRenames() && !f.closed {
 		return f.renameClosed(to)
 	}
 	if err := f.v.RenameNew(f.name, to); err != nil {
@@ -169,9 +169,7 @@ func (f *File) link(to *vfs.Place, exclusive bool) error {
 	}
 	// Locked before it has the name, by which atomicfs.Sweep would know it as litter,
 	// and until the handle is closed. Without locks a sweep goes by age.
-	if g, ok := f.h.OSFile(); ok {
-		_, _ = vfs.LockFile(g)
-	}
+	_, _ = f.h.TryLock()
 	var beside *vfs.Place
 	_, err := invent("keep", to.Dir(), besidePattern, func(name string) error {
 		beside = to.Named(name)

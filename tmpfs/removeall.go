@@ -34,7 +34,7 @@ func RemoveAll(fsys afero.Fs, name string) error {
 func isTempDir(fsys afero.Fs, v vfs.FS, name string) bool {
 	dir, chosen := chosenDir(fsys)
 	dirs := []string{dir}
-	if !chosen && isOS(v) {
+	if !chosen && v.IsOS() {
 		dirs = candidates()
 	}
 	info, err := v.Lstat(name)

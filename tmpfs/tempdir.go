@@ -32,7 +32,7 @@ func TempDir(fsys afero.Fs) (string, error) { return tempDir(fsys, false) }
 func tempDir(fsys afero.Fs, again bool) (string, error) {
 	v := vfs.On(fsys)
 	dir, chosen := chosenDir(fsys)
-	if !chosen && isOS(v) {
+	if !chosen && v.IsOS() {
 		return systemTempDir(v, again)
 	}
 	dir, err := absolute("tempdir", v, dir)
@@ -57,7 +57,7 @@ func tempDir(fsys afero.Fs, again bool) (string, error) {
 // It is made with mode 0700 when it is missing, once it is needed. A dir of ""
 // asks for the default again.
 func WithTempDir(fsys afero.Fs, dir string) afero.Fs {
-	if dir != "" && isOS(vfs.On(fsys)) {
+	if dir != "" && vfs.On(fsys).IsOS() {
 		// Now, so that a later chdir changes nothing.
 		if abs, err := filepath.Abs(dir); err == nil {
 			dir = abs
@@ -114,15 +114,6 @@ func chosenDir(fsys afero.Fs) (dir string, chosen bool) {
 		fsys = v.Beneath(vfs.Sealed{})
 	}
 	return separator + "tmp", false
-}
-
-// isOS reports whether v is the operating system itself, with its directories.
-func isOS(v vfs.FS) bool {
-	switch v.Fs().(type) {
-	case *afero.OsFs, afero.OsFs:
-		return true
-	}
-	return false
 }
 
 // candidates are the directories that may be the system's temporary one, as

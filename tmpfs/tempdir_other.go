@@ -5,4 +5,4 @@ package tmpfs
 // systemDirs: CPython's list for Windows.
 var systemDirs = []string{`C:\TEMP`, `C:\TMP`, `\TEMP`, `\TMP`}
 
-const sticky = false
+var sticky = false

@@ -6,4 +6,4 @@ package tmpfs
 var systemDirs = []string{"/tmp", "/var/tmp", "/usr/tmp"}
 
 // sticky is whether the sticky bit of a directory means something.
-const sticky = true
+var sticky = true

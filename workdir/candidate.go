@@ -85,7 +85,7 @@ func (c *candidate) sweep() (removed bool, err error) {
 	// Under lock until it is gone: an owner that has just made it, and locks it now,
 	// would be left without. Where an open file cannot be removed, neither can that of
 	// such an owner.
-	if !vfs.OpenRenames {
+	if !c.v.OpenRenames() {
 		c.close()
 	}
 	return there || rest, gone(c.v.Remove(c.path(leaseOf(c.name))))
@@ -112,11 +112,8 @@ func (c *candidate) ask() error {
 		c.sure = true // nobody but this process could own it
 		return nil
 	}
-	got, asked := false, false
-	if g, ok := c.lease.OSFile(); ok {
-		got, err = vfs.LockFile(g)
-		asked = err == nil
-	}
+	got, err := c.lease.TryLock()
+	asked := err == nil
 	switch {
 	case asked && !got:
 		return leftAlone("in use, by its owner or by another sweep")

@@ -287,11 +287,15 @@ func (d *Dir) Env(env []string) ([]string, error) {
 	return kept, nil
 }
 
+// foldsEnv is whether the case of a variable's name says nothing. It is a variable for
+// the tests of both.
+var foldsEnv = runtime.GOOS == "windows"
+
 // isOneOf reports whether name is among names, as the environment has it: on
 // Windows, whatever its case.
 func isOneOf(names []string, name string) bool {
 	for _, n := range names {
-		if name == n || runtime.GOOS == "windows" && strings.EqualFold(name, n) {
+		if name == n || foldsEnv && strings.EqualFold(name, n) {
 			return true
 		}
 	}

@@ -231,6 +231,24 @@ func TestEnv(t *testing.T) {
 	})
 }
 
+// On Windows a variable has the same name in any case.
+func TestEnvCase(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		if !k.OS {
+			t.Skip("no child could see it")
+		}
+		d, err := workdir.New(k.Fs, in(k))
+		require.NoError(t, err)
+		for folds, kept := range map[bool][]string{true: {"A=1"}, false: {"tmp=1", "A=1", "TmpDir=2"}} {
+			workdir.FoldEnv(t, folds)
+			env, err := d.Env([]string{"tmp=1", "A=1", "TmpDir=2", "TEMP=3"})
+			require.NoError(t, err)
+			assert.Equal(t, kept, env[:len(env)-3])
+		}
+		require.NoError(t, d.Close())
+	})
+}
+
 // What a child process leaves in its temporary directory goes with the work
 // directory. OsFs alone: it is about the path that the child gets.
 func TestEnvOfAChild(t *testing.T) {

@@ -1,6 +1,9 @@
 package workdir
 
-import "regexp"
+import (
+	"regexp"
+	"testing"
+)
 
 var leasedName = regexp.MustCompile(`/\.?(work-[a-z2-7]{26})`)
 
@@ -13,4 +16,12 @@ func Forget(paths ...string) {
 			claims.remove(m[1])
 		}
 	}
+}
+
+// FoldEnv makes the case of a variable's name say nothing, or something, until the
+// test ends.
+func FoldEnv(t *testing.T, folds bool) {
+	before := foldsEnv
+	foldsEnv = folds
+	t.Cleanup(func() { foldsEnv = before })
 }

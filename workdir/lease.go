@@ -162,7 +162,7 @@ func (l *lease) unlock() error {
 // drop removes the lease, once its directory is gone or belongs to the user. It
 // may be called again.
 func (l *lease) drop() error {
-	if !vfs.OpenRenames {
+	if !l.v.OpenRenames() {
 		// An open file cannot be removed here, and one that is closed has no lock: it
 		// must not look like a lease any more, because the directory may be kept.
 		if l.f != nil {

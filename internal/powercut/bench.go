@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/tempkit/tempkit/internal/mount"
 )
 
 // A Bench is a file system on a disk whose power can be cut. It is for one
@@ -16,7 +18,7 @@ type Bench struct {
 	Kind    string // ext4, xfs or btrfs
 	Options string // of its mount, separated by commas
 
-	dir   string // of its own, in scratch
+	dir   string // of its own, in mount.Scratch
 	disk  string // path of the drive
 	stop  func() error
 	fresh Image // the file system as it was made
@@ -35,7 +37,7 @@ const (
 const size = 320 << 20
 
 // Open makes a bench for each file system, given as its kind and mount options,
-// such as "ext4" or "ext4:noauto_da_alloc:data=writeback". It needs Private.
+// such as "ext4" or "ext4:noauto_da_alloc:data=writeback". It needs mount.Private.
 //
 // The drives are all started before anything is mounted: each has a copy of this
 // process's mounts, and would hold what is among them.
@@ -47,11 +49,11 @@ func Open(names ...string) (benches []*Bench, err error) {
 	}()
 	for _, name := range names {
 		kind, options, _ := strings.Cut(name, ":")
-		if mkfs[kind] == nil {
+		if !mount.Known(kind) {
 			return benches, fmt.Errorf("no such kind of file system: %q", kind)
 		}
 		b := &Bench{Kind: kind, Options: strings.ReplaceAll(options, ":", ",")}
-		if b.dir, err = os.MkdirTemp(scratch, fmt.Sprintf("%s%s-", Mark(os.Getpid()), kind)); err != nil {
+		if b.dir, err = os.MkdirTemp(mount.Scratch, fmt.Sprintf("%s%s-", Mark(os.Getpid()), kind)); err != nil {
 			return benches, err
 		}
 		for _, dir := range []string{fuseDir, mountDir} {
@@ -103,7 +105,7 @@ func (b *Bench) format() error {
 	if err := (Image{}).Store(b.path(imageFile), size); err != nil {
 		return err
 	}
-	if err := mkfs[b.Kind].run(b.path(imageFile)); err != nil {
+	if err := mount.Format(b.Kind, b.path(imageFile)); err != nil {
 		return err
 	}
 	err := b.mounted(b.path(imageFile), func() error { return os.Mkdir(b.home(), 0o755) })
@@ -116,11 +118,27 @@ func (b *Bench) format() error {
 
 // mounted calls f while the file system on the disk is mounted.
 func (b *Bench) mounted(disk string, f func() error) (err error) {
-	if err := mount(disk, b.path(mountDir), b.Kind, b.Options); err != nil {
+	if err := b.mount(disk); err != nil {
 		return err
 	}
 	// Deferred, so that a panic in f leaves nothing that the end of the drive would
 	// have to wait for.
-	defer func() { err = errors.Join(err, unmount(b.path(mountDir))) }()
+	defer func() { err = errors.Join(err, mount.Off(b.path(mountDir))) }()
 	return f()
+}
+
+// mount mounts the file system on the disk. The loop device under it goes away with the
+// mount.
+func (b *Bench) mount(disk string) error {
+	image, err := os.OpenFile(disk, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	dev, err := mount.Attach(image)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	return mount.On(dev, b.path(mountDir), b.Kind, b.Options)
 }

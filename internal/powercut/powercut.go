@@ -11,5 +11,5 @@
 // whatever else is there must be old or new, and whole.
 //
 // It needs Linux, root, /dev/fuse, loop devices and the tools of the file systems.
-// Nothing is left of it however it ends; see [Private].
+// Nothing is left of it however it ends; see package mount.
 package powercut

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tempkit/tempkit/internal/mount"
 	"github.com/tempkit/tempkit/internal/powercut"
 	"github.com/tempkit/tempkit/internal/testfs"
 )
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 	powercut.Reenter(scenarios()...)
 	flag.Parse()
 	if reason := whyNot(); reason == "" {
-		if err := powercut.Private(); err != nil {
+		if err := mount.Private(); err != nil {
 			fmt.Fprintln(os.Stderr, "powercut:", err)
 			os.Exit(1)
 		}

@@ -12,6 +12,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/tempkit/tempkit/internal/mount"
 )
 
 // A Plan says how often, when and how the power is cut.
@@ -179,7 +181,7 @@ func (r *run) check(crashed Image, promised map[string]int) (bad, err error) {
 		bad = r.s.Verify(r.home(), promised)
 		return nil
 	})
-	if lost := (*mountError)(nil); errors.As(err, &lost) {
+	if lost := (*mount.Error)(nil); errors.As(err, &lost) {
 		return lost, nil
 	}
 	if err != nil {
@@ -188,11 +190,18 @@ func (r *run) check(crashed Image, promised map[string]int) (bad, err error) {
 	if bad != nil || !r.p.Fsck {
 		return bad, nil
 	}
-	err = fsck[r.Kind].run(r.path(imageFile))
+	err = mount.Check(r.Kind, r.path(imageFile))
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
 		return fmt.Errorf("fsck: %w", err), nil
 	}
 	return nil, err
+}
+
+// whole are the pages that a file system relies on to be written whole, whoever
+// writes files there. On btrfs it is the super block, and its copy: it has one sum
+// for all of its 4096 bytes and no journal, so that a torn one cannot be mounted.
+var whole = map[string][]int64{
+	"btrfs": {64 << 10 / PageSize, 64 << 20 / PageSize},
 }
 
 // note takes down a bad state.

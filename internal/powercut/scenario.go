@@ -31,10 +31,7 @@ type Scenario struct {
 	Verify func(dir string, promised map[string]int) error
 }
 
-const (
-	roleVar    = "POWERCUT_ROLE" // what this process is, if it is not the first
-	privateVar = "POWERCUT_PRIVATE"
-)
+const roleVar = "POWERCUT_ROLE" // what this process is, if it is not the first
 
 // Reenter must be called first in a program that uses a Bench. It returns if the
 // process is not one that a bench has started.

@@ -192,8 +192,8 @@ func (v FS) missing(name string, err error) error {
 	return err
 }
 
-// Unnamed is whether there are files without a name here, in some directories.
-const Unnamed = unnamedFlag != 0
+// Unnamed reports whether there are files without a name here, in some directories.
+func (v FS) Unnamed() bool { return unnamedFlag != 0 && v.OnDisk() && v.foreign == nil }
 
 // CreateUnnamed opens a file in dir that has no name, and that Link can give one.
 // The error is errors.ErrUnsupported where the system has no such files. The
@@ -204,7 +204,7 @@ func (v FS) CreateUnnamed(dir string, perm fs.FileMode) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !v.OnDisk() || unnamedFlag == 0 {
+	if !v.Unnamed() {
 		return nil, fail("open", clean, errors.ErrUnsupported)
 	}
 	f, err := v.OpenFile(clean, unnamedFlag|os.O_RDWR, perm)

@@ -149,7 +149,7 @@ func (f *File) Close() error { return f.File.Close() }
 // Lock of one that has it is true.
 func (f *File) Lock() (bool, error) {
 	g, ok := f.OSFile()
-	if !ok || !OpenRenames { // the second descriptor would stand in the way of the rename
+	if !ok || !f.fsys.OpenRenames() { // the second descriptor would stand in the way of the rename
 		return false, fail("lock", f.name, errors.ErrUnsupported)
 	}
 	// A second descriptor would be the same lock, and nobody would close the
@@ -185,3 +185,34 @@ func (f *File) Unlock() {
 // made it, and reports whether it got it. Closing f gives it back. False without
 // an error means that somebody else has it. It does not wait.
 func LockFile(f *os.File) (bool, error) { return tryLock(f) }
+
+// TryLock is LockFile of the file beneath f. The error is errors.ErrUnsupported
+// where there is none.
+func (f *File) TryLock() (bool, error) {
+	g, ok := f.OSFile()
+	if !ok {
+		return false, fail("lock", f.name, errors.ErrUnsupported)
+	}
+	ok, err := tryLock(g)
+	return ok, fail("lock", f.name, err)
+}
+
+// LockDir locks the open directory f, alone or among others, and reports false if
+// somebody else's lock does not allow it. It does not wait. The lock goes with the
+// last descriptor of what was opened, not with the process alone. The error is
+// errors.ErrUnsupported where a directory cannot be locked.
+func (f *File) LockDir(alone bool) (bool, error) {
+	g, ok := f.OSFile()
+	if !ok || f.fsys.foreign != nil {
+		return false, fail("lock", f.name, errors.ErrUnsupported)
+	}
+	ok, err := lockDir(g, alone)
+	return ok, fail("lock", f.name, err)
+}
+
+// UnlockDir gives the lock of LockDir back; the directory stays open.
+func (f *File) UnlockDir() {
+	if g, ok := f.OSFile(); ok {
+		unlockDir(g)
+	}
+}

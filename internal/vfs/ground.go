@@ -31,6 +31,8 @@ type ground struct {
 	// sftpfs is set of afero's own: it says that a file is synced and syncs nothing, and
 	// gives a file that it opens another mode.
 	sftpfs bool
+
+	foreign Foreign // nil but in tests
 }
 
 // anyMemory is the lock of all that is memory and nothing else: two base paths
@@ -69,6 +71,15 @@ func look(fsys afero.Fs) ground {
 		return ground{lock: look(inner(f, "source")).lock}
 	case Veneer:
 		return look(f.Beneath(Sealed{}))
+	case Foreign:
+		g := look(f.Under(Sealed{}))
+		// Only the operating system's calls are made past it: memory does not say what
+		// is open in it.
+		if g.kind == memoryKind {
+			g = ground{lock: g.lock}
+		}
+		g.foreign = f
+		return g
 	}
 	return ground{sftpfs: isSftpfs(fsys)}
 }
@@ -107,14 +118,14 @@ func (g ground) below(path string) ground {
 		if err != nil {
 			return ground{}
 		}
-		return ground{kind: rootedKind, base: abs}
+		return ground{kind: rootedKind, base: abs, foreign: g.foreign}
 	case rootedKind:
 		// One that would climb out of the base is for BasePathFs to refuse.
 		if rel := filepath.Clean(strings.TrimLeft(path, slashes)); rel == ".." || strings.HasPrefix(rel, ".."+separator) {
 			return ground{}
 		}
 		// The slash is for a bare root, whose base is "".
-		return ground{kind: rootedKind, root: g.root, base: filepath.Join(g.base, separator, path)}
+		g.base = filepath.Join(g.base, separator, path)
 	}
 	return g
 }

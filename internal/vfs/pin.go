@@ -135,14 +135,14 @@ func (v FS) hold(name string) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return placeIn(root, base), nil
+	return v.placeIn(root, base), nil
 }
 
 // placeIn returns the place base in root, which it owns from then on. base must
 // be one element. The root is closed with the place.
-func placeIn(root *os.Root, base string) *Place {
+func (v FS) placeIn(root *os.Root, base string) *Place {
 	r := rootfs.New(root)
-	return &Place{FS: On(r), Name: separator + base, pinned: r}
+	return &Place{FS: v.on(r), Name: separator + base, pinned: r}
 }
 
 // Close lets go of the directory. A second Close returns nil. Of a borrowed place

@@ -23,10 +23,10 @@ func (v FS) Remove(name string) error {
 	}
 	switch v.kind {
 	case osKind:
-		err = patiently(func() error { return os.Remove(clean) })
+		err = v.patiently(func() error { return os.Remove(clean) }, clean)
 	case rootedKind:
 		_, err = rooted(v, func(r *rootfs.Fs) (struct{}, error) {
-			return struct{}{}, patiently(func() error { return r.Remove(v.at(clean)) })
+			return struct{}{}, v.patiently(func() error { return r.Remove(v.at(clean)) }, clean)
 		})
 	default:
 		err = v.remove(clean)
@@ -100,12 +100,21 @@ const patience = 2 * time.Second
 
 // patiently repeats fn as long as what refuses it may pass: on Windows, another
 // process that looks into the file. It sleeps in between, so it is called under
-// no lock. The error is that of the last call.
-func patiently(fn func() error) error {
+// no lock. The error is that of the last call. fn removes name.
+func (v FS) patiently(fn func() error, name string) error {
+	if v.foreign != nil {
+		remove := fn
+		fn = func() error {
+			if err := v.foreign.Refuses(Sealed{}, v.real(name)); err != nil {
+				return err
+			}
+			return remove()
+		}
+	}
 	err := fn()
 	// Where an open file can be removed, what busy knows is an answer and not a
 	// delay: ENOTEMPTY is for the caller to hear at once.
-	if err == nil || OpenRenames || !busy(Reason(err)) {
+	if err == nil || v.OpenRenames() || !busy(Reason(err)) {
 		return err
 	}
 	for wait, end := time.Millisecond, time.Now().Add(patience); time.Now().Before(end); wait *= 2 {

@@ -36,7 +36,7 @@ func (v FS) pinRooted(name string, follow bool) (*Place, error) {
 	}
 	// Most names have no link in them that the root refuses.
 	if root, err := top.OpenRoot(w.path(inRoot(dir))); err == nil {
-		p := placeIn(root, base)
+		p := v.placeIn(root, base)
 		info, err := p.Lstat()
 		if err != nil && errors.Is(err, fs.ErrNotExist) || err == nil && (!follow || info.Mode()&fs.ModeSymlink == 0) {
 			return p, nil
@@ -59,7 +59,7 @@ func (v FS) pinRooted(name string, follow bool) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	return placeIn(root, w.done[last]), nil
+	return v.placeIn(root, w.done[last]), nil
 }
 
 // A walk resolves a name element by element below top. done are the elements of

@@ -59,7 +59,7 @@ func (v FS) Sub(dir string) (*Sub, error) {
 		return nil, fail("open", clean, errSwapped)
 	}
 	r := rootfs.New(root)
-	s.Fs, s.close = r, r.Close
+	s.Fs, s.close = v.on(r).fsys, r.Close
 	return s, nil
 }
 

@@ -12,7 +12,7 @@ const (
 	noReplace   = 1
 	exchange    = 2
 	NonBlock    = 0
-	OpenRenames = false
+	openRenames = false
 )
 
 func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {

@@ -43,8 +43,7 @@ func owner(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
 // will need.
 func MaxOpen() int { return 1 << 20 }
 
-// LockDir fails: a directory cannot be locked here.
-func LockDir(*os.File, bool) (bool, error) { return false, errors.ErrUnsupported }
+// lockDir fails: a directory cannot be locked here.
+func lockDir(*os.File, bool) (bool, error) { return false, errors.ErrUnsupported }
 
-// UnlockDir does nothing.
-func UnlockDir(*os.File) {}
+func unlockDir(*os.File) {}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenRenames is whether an open file can be renamed and removed.
-const OpenRenames = true
+// openRenames is whether an open file can be renamed and removed.
+const openRenames = true
 
 // NonBlock is the flag with which opening a FIFO waits for nobody, if there is one.
 const NonBlock = unix.O_NONBLOCK
@@ -48,7 +48,7 @@ func duplicate(f *os.File) (*os.File, error) {
 }
 
 // tryLock does not wait. flock is the same for files and directories.
-func tryLock(f *os.File) (bool, error) { return LockDir(f, true) }
+func tryLock(f *os.File) (bool, error) { return lockDir(f, true) }
 
 // device returns the device that a file is on.
 func device(info fs.FileInfo) (uint64, bool) {
@@ -93,10 +93,7 @@ func MaxOpen() int {
 	return int(limit.Cur) //nolint:gosec // it was compared
 }
 
-// LockDir locks an open directory, alone or among others, and reports false if
-// somebody else's lock does not allow it. It does not wait. The lock goes with
-// the last descriptor of what was opened, not with the process alone.
-func LockDir(dir *os.File, alone bool) (bool, error) {
+func lockDir(dir *os.File, alone bool) (bool, error) {
 	how := unix.LOCK_SH
 	if alone {
 		how = unix.LOCK_EX
@@ -108,5 +105,4 @@ func LockDir(dir *os.File, alone bool) (bool, error) {
 	return err == nil, err
 }
 
-// UnlockDir gives the lock back.
-func UnlockDir(dir *os.File) { _ = unix.Flock(int(dir.Fd()), unix.LOCK_UN) }
+func unlockDir(dir *os.File) { _ = unix.Flock(int(dir.Fd()), unix.LOCK_UN) }

@@ -11,7 +11,7 @@ const (
 	noReplace   = 1
 	exchange    = 2
 	NonBlock    = 0
-	OpenRenames = false // an open file can be neither renamed nor removed
+	openRenames = false // an open file can be neither renamed nor removed
 )
 
 func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {

@@ -70,6 +70,9 @@ func (v FS) Fs() afero.Fs { return v.fsys }
 // stands on.
 func (v FS) OnDisk() bool { return v.kind == osKind || v.kind == rootedKind }
 
+// IsOS reports whether v is the operating system itself, with its directories.
+func (v FS) IsOS() bool { return v.kind == osKind }
+
 // InMemory reports whether the files live in this process alone. It is false of a
 // union and of a filter, though memory may be all that is beneath.
 func (v FS) InMemory() bool { return v.kind == memoryKind }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -18,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tempkit/tempkit/internal/testfs"
+	"github.com/tempkit/tempkit/tmpfs/rootfs"
 )
 
 // A place is a file system and where in it the calls of a test go.
@@ -216,6 +219,27 @@ func TestAsOsFs(t *testing.T) {
 	compare(t)
 }
 
+// The same where no quicker call is there than those of os.Root.
+func TestAsOsFsByRootAlone(t *testing.T) {
+	rootfs.ByRootAlone(t)
+	compare(t, "open ", "rdwr ", "create ", "trunc ", "excl ")
+	// The root as a file goes with its directory, whatever that is called by now.
+	old, moved := filepath.Join(t.TempDir(), "old"), filepath.Join(t.TempDir(), "moved")
+	require.NoError(t, os.Mkdir(old, 0o755))
+	fsys := open(t, old)
+	require.NoError(t, os.Rename(old, moved))
+	dir, err := fsys.Dir()
+	require.NoError(t, err)
+	is, err := dir.Stat()
+	require.NoError(t, err)
+	want, err := os.Stat(moved)
+	require.NoError(t, err)
+	assert.True(t, os.SameFile(want, is))
+	require.NoError(t, fsys.Close())
+	_, err = fsys.Dir()
+	require.ErrorIs(t, err, fs.ErrClosed)
+}
+
 // The same without privileges: to root, nothing is forbidden.
 func TestAsOsFsForAUser(t *testing.T) {
 	if testfs.AsUser(t) {
@@ -223,9 +247,13 @@ func TestAsOsFsForAUser(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T) {
+// compare makes the calls whose names begin with one of those, or all.
+func compare(t *testing.T, prefixes ...string) {
 	t.Helper()
 	calls := table()
+	maps.DeleteFunc(calls, func(name string, _ call) bool {
+		return len(prefixes) > 0 && !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+	})
 	t.Logf("%d calls", len(calls))
 	for name, act := range calls {
 		t.Run(name, func(t *testing.T) {

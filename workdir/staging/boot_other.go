@@ -3,4 +3,4 @@
 package staging
 
 // bootID is "": this system does not name its runs.
-func bootID() string { return "" }
+var bootID = func() string { return "" }

@@ -1,6 +1,9 @@
 package staging
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"testing"
+)
 
 // Forget makes the uploads of those paths ones whose process is dead.
 func Forget(paths ...string) {
@@ -11,4 +14,12 @@ func Forget(paths ...string) {
 			}
 		}
 	}
+}
+
+// SetBootID gives the run of the system that name until the test ends; "" is what it
+// is where runs have none.
+func SetBootID(t *testing.T, name string) {
+	before := bootID
+	bootID = func() string { return name }
+	t.Cleanup(func() { bootID = before })
 }

@@ -88,11 +88,7 @@ func (s *slot) hold() (bool, error) {
 		_ = f.Close()
 		return false, errNoID
 	}
-	g, ok := f.OSFile()
-	if !ok {
-		return true, f.Close()
-	}
-	got, err := vfs.LockFile(g)
+	got, err := f.TryLock()
 	if err == nil && got {
 		// Still what goes by that name: its last writer may have committed it.
 		if now, lerr := a.v.Lstat(a.path(s.id, dataSuffix)); lerr != nil || !os.SameFile(info, now) {
@@ -159,7 +155,7 @@ func (s *slot) settle(size int64) {
 // beforeRename closes the handle that has the lock, where an open file can be
 // neither renamed nor removed.
 func (s *slot) beforeRename() {
-	if s != nil && !vfs.OpenRenames {
+	if s != nil && !s.area.v.OpenRenames() {
 		s.unlock()
 	}
 }

@@ -1,6 +1,4 @@
-//go:build linux
-
-package powercut
+package mount
 
 import (
 	"fmt"
@@ -12,16 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scratch is where benches keep their files and mounts: a tmpfs of this process's
-// own, over a directory that Linux systems have.
-const scratch = "/dev/shm"
+// privateVar is set for the program that has been started anew, and for no child.
+const privateVar = "TEMPKIT_PRIVATE_MOUNTS"
 
 // Private starts the program anew with mounts of its own. It must be called
 // before anything else is done, and returns in the new program.
 //
-// All that a bench mounts, and the files that it keeps, are among these mounts
-// and known to no other process but its children, which the kernel kills with it.
-// So the kernel takes everything away, loop devices too, however this process ends.
+// All that it mounts, and the files in Scratch, are among these mounts and known to
+// no other process but its children, which it lets the kernel kill with it. So the
+// kernel takes everything away, loop devices too, however this process ends.
 func Private() error {
 	if os.Getenv(privateVar) != "" {
 		return os.Unsetenv(privateVar)
@@ -38,7 +35,7 @@ func Private() error {
 	if err := letGo(); err != nil {
 		return err
 	}
-	if err := unix.Mount("powercut", scratch, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700"); err != nil {
+	if err := unix.Mount("tempkit", Scratch, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700"); err != nil {
 		return fmt.Errorf("mount tmpfs: %w", err)
 	}
 	return syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), privateVar+"=1"))
