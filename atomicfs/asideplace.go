@@ -80,12 +80,16 @@ func (a *asideFile) Sync() error {
 		return nil // it is there, and nothing was written since
 	}
 	pos, err := a.f.Seek(0, io.SeekCurrent)
+	c := a.f.c
 	var was fs.FileInfo
 	if err == nil {
-		was, err = a.f.c.h.Stat()
+		was, err = c.h.Stat()
 	}
 	if err == nil {
 		err = a.put()
+	}
+	if c.p.handle() != c.h {
+		was = nil // a copy has been put in place, of which nobody has looked
 	}
 	if err != nil {
 		a.err = err
@@ -108,15 +112,15 @@ func (a *asideFile) put() error {
 	return err
 }
 
-// reopen opens what has been put in place, which is the file was, at pos. An error
-// is for whoever reads next: the file itself is where it was to go.
+// reopen opens what has been put in place, which is the file was if that is known, at
+// pos. An error is for whoever reads next: the file itself is where it was to go.
 func (a *asideFile) reopen(was fs.FileInfo, pos int64) error {
 	f, err := a.at.Open(a.at.Name)
 	a.placed = f
 	if err != nil {
 		return err
 	}
-	if now, err := f.Stat(); err != nil || a.at.OnDisk() && !os.SameFile(was, now) {
+	if now, err := f.Stat(); err != nil || a.at.OnDisk() && was != nil && !os.SameFile(was, now) {
 		return errors.Join(errReplaced, err)
 	}
 	_, err = f.Seek(pos, io.SeekStart)

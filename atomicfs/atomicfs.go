@@ -83,6 +83,8 @@
 //     says so, and the old contents stay. There is no sync of a directory.
 //   - Where locks or nameless files are missing, a killed writer leaves litter more
 //     often, and Sweep goes by its age.
+//   - In a sandbox on Linux that lets nobody link, each file is written twice: a file
+//     without a name cannot get one there, and is copied to one that has.
 //   - CommitDir replaces a directory on Linux and macOS, where two names can be
 //     exchanged; elsewhere the error is errors.ErrUnsupported.
 //   - In memory there is nothing to sync, and NoReplace excludes this process only.

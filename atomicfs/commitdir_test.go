@@ -207,3 +207,19 @@ func TestAtomicForReadersOfCommitDir(t *testing.T) {
 		assert.Equal(t, "20", k.ReadFile(t, filepath.Join(name, "b", "c")))
 	})
 }
+
+// A file that is being written in the directory is put in place where that is by then.
+func TestCommitDirTakesAlong(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		d, err := tmpfs.Mkdir(k.Fs, &tmpfs.Options{Dir: k.Dir})
+		require.NoError(t, err)
+		f, err := atomicfs.Create(d, "/file", nil)
+		require.NoError(t, err)
+		put(t, f, "text")
+		require.NoError(t, atomicfs.CommitDir(d, k.Join("dir")))
+		require.NoError(t, f.Commit())
+		require.NoError(t, d.Close())
+		assert.Equal(t, []string{"dir", "dir/file"}, testfs.Leftovers(t, k.Fs, k.Dir))
+		assert.Equal(t, "text", k.ReadFile(t, k.Join("dir", "file")))
+	})
+}

@@ -19,6 +19,7 @@ type pending struct {
 	*target
 	file   *tmpfs.File
 	closed bool // its handle is
+	own    bool // it was made here, and not by a caller who still has it
 }
 
 // pattern makes names of the same length whatever the target is called, so that
@@ -43,7 +44,7 @@ var alive struct {
 func (t *target) begin() (*pending, error) {
 	// A file that never had a name leaves nothing if its writer is killed.
 	if f := t.unnamed(); f != nil {
-		return &pending{target: t, file: f}, nil
+		return &pending{target: t, file: f, own: true}, nil
 	}
 	return t.claimed()
 }
@@ -106,26 +107,6 @@ func (t *target) options(pattern string) *tmpfs.Options {
 	return &tmpfs.Options{Dir: t.Dir(), Pattern: pattern, Perm: t.perm()}
 }
 
-// canBeUnnamed is a variable for the tests of what is done elsewhere.
-var canBeUnnamed = true
-
-// unnamed returns a file that can be given a name later, or nil where there is no
-// such thing.
-func (t *target) unnamed() *tmpfs.File {
-	if !canBeUnnamed || !t.Unnamed() {
-		return nil
-	}
-	f, err := tmpfs.CreateAnonymous(t.Fs(), t.options(pattern))
-	if err != nil {
-		return nil // what is wrong the next attempt will say
-	}
-	if f.File.(*vfs.File).Name() != "" { // it had a name once, and cannot have one again
-		_ = f.Close()
-		return nil
-	}
-	return f
-}
-
 // named returns a file with a name, which is noted. It is under no lock of its
 // own.
 func (t *target) named(pattern string) (*pending, error) {
@@ -140,7 +121,7 @@ func (t *target) named(pattern string) (*pending, error) {
 		return nil, err
 	}
 	alive.names.Store(filepath.Base(f.Name()), nil)
-	return &pending{target: t, file: f}, nil
+	return &pending{target: t, file: f, own: true}, nil
 }
 
 // claim is named, and locks the file, so that other processes see that its writer
@@ -175,7 +156,11 @@ func (p *pending) put() error {
 	if err := p.settle(); err != nil {
 		return err
 	}
-	if err := p.rename(); err != nil || p.o.NoSync {
+	err := p.rename()
+	if p.cannotBeNamed(err) {
+		err = p.copyNamed()
+	}
+	if err != nil || p.o.NoSync {
 		return err
 	}
 	return notDurable(p.Sync())

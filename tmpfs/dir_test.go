@@ -179,6 +179,30 @@ func TestDirKeep(t *testing.T) {
 	})
 }
 
+// What is temporary in a directory that is kept goes along: it is removed, or kept,
+// where it is by then.
+func TestDirKeepTakesAlong(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		d := mkdir(t, k)
+		in := &tmpfs.Options{Dir: "/sub"}
+		removed, err := tmpfs.Create(d, in)
+		require.NoError(t, err)
+		kept, err := tmpfs.Create(d, in)
+		require.NoError(t, err)
+		inner, err := tmpfs.Mkdir(d, in)
+		require.NoError(t, err)
+		deep, err := tmpfs.Create(inner, &tmpfs.Options{Dir: "/"})
+		require.NoError(t, err)
+		require.NoError(t, d.Keep(k.Join("one")))
+		require.NoError(t, deep.Keep("/deep"))
+		require.NoError(t, kept.Keep("/kept"))
+		require.NoError(t, removed.Close())
+		require.NoError(t, inner.Keep("/inner"))
+		require.NoError(t, errors.Join(inner.Close(), d.Close()))
+		assert.Equal(t, []string{"one", "one/inner", "one/inner/deep", "one/kept", "one/sub", "one/sub/file"}, testfs.Leftovers(t, k.Fs, k.Dir))
+	})
+}
+
 func TestDirKeepWhereItIs(t *testing.T) {
 	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
 		d := mkdir(t, k)

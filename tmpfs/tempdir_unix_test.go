@@ -108,7 +108,9 @@ func TestSystemTempDirFull(t *testing.T) {
 	s.is("temp")
 
 	// A failure to make a file without a name counts too.
-	remount := func(how string) { require.NoError(t, exec.Command("mount", "-o", "remount,"+how, s.at("tmpdir")).Run()) }
+	remount := func(how string) {
+		require.NoError(t, exec.Command("mount", "-o", "remount,"+how, s.at("tmpdir")).Run())
+	}
 	remount("rw")
 	s.isAgain("tmpdir")
 	remount("ro")

@@ -13,13 +13,14 @@ import (
 // on the operating system, else the operations of this package below a base path.
 //
 // On the operating system it stays with its directory, whatever that is called by
-// now. Elsewhere it goes by the name, and Moved tells it the new one. It is not
-// safe to call Moved beside other calls.
+// now. Elsewhere it goes by the name, and Moved tells it the new one, and with it all
+// that was begun below. It is not safe to call Moved beside other calls.
 type Sub struct {
 	afero.Fs
 	parent FS
 	dir    string
 	close  func() error
+	base   *afero.BasePathFs // nil on the operating system
 }
 
 // Sub returns the Fs rooted in the directory dir, which must exist and be no
@@ -39,7 +40,9 @@ func (v FS) Sub(dir string) (*Sub, error) {
 		if !info.IsDir() {
 			return nil, fail("open", clean, syscall.ENOTDIR)
 		}
-		s.rebase()
+		s.base = s.rebased()
+		g := &guarded{v: On(s.base)} // sees memory through the base path, so that the guard of both is one
+		s.Fs, s.close = g, g.Close
 		return s, nil
 	}
 	var root *os.Root
@@ -63,12 +66,9 @@ func (v FS) Sub(dir string) (*Sub, error) {
 	return s, nil
 }
 
-// rebase makes s the Fs of what is below its directory now.
-func (s *Sub) rebase() {
-	// On sees memory through the base path, so that the guard of both is one.
-	base := afero.NewBasePathFs(s.parent.fsys, s.dir)
-	g := &guarded{v: On(base)}
-	s.Fs, s.close = g, g.Close
+// rebased returns the base path of the directory, by its name now.
+func (s *Sub) rebased() *afero.BasePathFs {
+	return afero.NewBasePathFs(s.parent.fsys, s.dir).(*afero.BasePathFs)
 }
 
 // Parent returns the FS that s is a directory of, and its name there. The name is
@@ -79,8 +79,10 @@ func (s *Sub) Parent() (v FS, dir string) { return s.parent, s.dir }
 // renamed it. What was open stays open.
 func (s *Sub) Moved(dir string) {
 	s.dir = dir
-	if !s.parent.OnDisk() { // a root goes with its directory
-		s.rebase()
+	if s.base != nil { // a root goes with its directory
+		// In its place: temporaries that were made below have it too, and are to be
+		// found where they are now.
+		*s.base = *s.rebased()
 	}
 }
 

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"os"
 	"strconv"
 
@@ -24,21 +25,31 @@ func renameAt(fromDir *os.File, from string, toDir *os.File, to string, flags ui
 }
 
 // linkUnnamed links by the descriptor, which is quick but needs a privilege on
-// older kernels, and else by /proc, which anybody may.
+// older kernels, and else by /proc, which anybody may. What is forbidden is also
+// errors.ErrUnsupported, because a sandbox may let nobody link.
 func linkUnnamed(f, dir *os.File, name string) error {
 	err := again(func() error { return unix.Linkat(int(f.Fd()), "", fd(dir), name, unix.AT_EMPTY_PATH) })
-	if err != unix.ENOENT { //nolint:errorlint // a bare errno
-		return err
+	if err == unix.ENOENT { //nolint:errorlint // a bare errno
+		err = again(func() error {
+			return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())), fd(dir), name, unix.AT_SYMLINK_FOLLOW)
+		})
 	}
-	err = again(func() error {
-		return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())), fd(dir), name, unix.AT_SYMLINK_FOLLOW)
-	})
-	var st unix.Stat_t
-	if err == unix.ENOENT && (dir == nil || unix.Fstat(fd(dir), &st) != nil || st.Nlink > 0) { //nolint:errorlint // a bare errno
-		return unix.EOPNOTSUPP // it is not the directory that is gone
+	switch err { //nolint:errorlint // a bare errno
+	case unix.ENOENT:
+		var st unix.Stat_t
+		if dir == nil || unix.Fstat(fd(dir), &st) != nil || st.Nlink > 0 {
+			return unix.EOPNOTSUPP // it is not the directory that is gone
+		}
+	case unix.EPERM, unix.EACCES:
+		return &forbidden{err}
 	}
 	return err
 }
+
+// forbidden is a system call that may not be made here, perhaps not at all.
+type forbidden struct{ error }
+
+func (f *forbidden) Unwrap() []error { return []error{f.error, errors.ErrUnsupported} }
 
 // chmodAt changes the mode of name itself. A link has none to change: the error
 // is then EOPNOTSUPP.
