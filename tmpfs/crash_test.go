@@ -216,5 +216,5 @@ func TestErrorsOfAnyCall(t *testing.T) {
 
 // What has to be synced, and in which order, is what package atomicfs adds.
 func TestTeeth(t *testing.T) {
-	testfs.ProveTeeth(t, "tmpfs", proofs(5000), "no sync of directories before the rename", "chmod after the file sync")
+	testfs.ProveTeeth(t, "tmpfs", proofs(5000), "no sync of directories before the rename", "chmod after the file sync", "the error of an exchange believed")
 }

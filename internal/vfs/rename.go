@@ -249,40 +249,6 @@ func renameNew(from, to *Place) error {
 	return from.rename(to, 0)
 }
 
-// An Exchanger is an Fs of this module that can swap two names at one moment, as
-// some systems can. Sealed keeps others from being one.
-type Exchanger interface {
-	Exchange(_ Sealed, oldname, newname string) error
-}
-
-// Exchange swaps what is at old with what is at the place, at one moment. The
-// error is errors.ErrUnsupported where the system cannot. Both must exist. When
-// it returns an error nothing has changed. It is not durable before the
-// directories of both are synced.
-func (v FS) Exchange(old string, to *Place) error {
-	clean, err := v.Clean("rename", old)
-	if err != nil {
-		return err
-	}
-	if x, ok := v.fsys.(Exchanger); ok && Same(v.fsys, to.fsys) {
-		return failLink("exchange", clean, to.User, x.Exchange(Sealed{}, clean, to.Name))
-	}
-	if !v.OnDisk() || !to.OnDisk() {
-		return failLink("exchange", clean, to.User, errors.ErrUnsupported)
-	}
-	from, err := v.source(clean, to)
-	if err == nil {
-		err = from.rename(to, exchange)
-		_ = from.Close()
-	}
-	// Kernels, file systems and other systems each have a word for it: callers
-	// are to need one.
-	if Unsupported(err) {
-		err = errors.ErrUnsupported
-	}
-	return failLink("exchange", clean, to.User, err)
-}
-
 // Link gives the file f, of CreateUnnamed, a name at the place, which must be
 // free: else the error is fs.ErrExist, and f is as it was. The handle stays open
 // and is the caller's. The name is not durable before the directory is synced.
