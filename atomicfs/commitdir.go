@@ -30,7 +30,8 @@ import (
 // After CommitDir d is spent, as after Keep; if it fails, d is still temporary,
 // unless the error is ErrNotDurable. An old tree that could not be removed is now
 // at d.Path, and d.Close tries again. After ErrNotDurable it is left there, because a
-// power cut may bring it back, and the error says so.
+// power cut may bring it back, and the error says so; also if it cannot be found out
+// whether the two have changed places.
 func CommitDir(d *tmpfs.Dir, name string) error {
 	// Only a Dir that this module made knows what it is a directory of.
 	sub, ok := d.Fs.(*vfs.Sub)
@@ -127,6 +128,10 @@ func exchange(d *tmpfs.Dir, v vfs.FS, to *vfs.Place) error {
 		return err
 	}
 	if err := v.Exchange(d.Path(), to); err != nil {
+		if errors.Is(err, vfs.ErrInDoubt) {
+			_ = d.KeepAt(nil) // what is at d.Path now may be all that there is of the old tree
+			err = fmt.Errorf("%w; the other is left at %s", vfs.Reason(err), d.Path())
+		}
 		return err
 	}
 	if err := notDurable(to.Sync()); err != nil {

@@ -33,6 +33,33 @@ func TestErrorsOfCommitDirLeaveTheOldTree(t *testing.T) {
 	assert.NoError(t, oldTree.at(disk, d.Path()))
 }
 
+// Where nobody knows whether the exchange took place, each of the two trees is whole,
+// and the error says where the other is.
+func TestErrorsOfCommitDirInDoubt(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		k := testfs.CrashKind(t)
+		require.NoError(t, oldTree.write(k.Fs, k.Join("site")))
+		spy := testfs.NewSpy(k.Fs)
+		d, err := tmpfs.Mkdir(spy, &tmpfs.Options{Dir: k.Dir})
+		require.NoError(t, err)
+		require.NoError(t, newTree.write(d, "/"))
+		spy.Fail(testfs.Calls("exchange "), testfs.Fault{Err: eio, Done: done})
+		spy.Fail(testfs.Calls("exchanged "), testfs.Fault{Err: eio})
+		err = atomicfs.CommitDir(d, k.Join("site"))
+		require.ErrorIs(t, err, eio)
+		require.NotErrorIs(t, err, atomicfs.ErrNotDurable)
+		require.ErrorContains(t, err, d.Path())
+		require.NoError(t, d.Close())
+		there, left := newTree, oldTree
+		if !done {
+			there, left = left, there
+		}
+		disk := k.Fs.(*testfs.CrashFs)
+		assert.NoError(t, there.at(disk, k.Join("site")))
+		assert.NoError(t, left.at(disk, d.Path()))
+	}
+}
+
 // Where two directories cannot change places at one moment, nothing pretends that
 // they did.
 func TestNoPretenceCommitDirWithoutExchange(t *testing.T) {

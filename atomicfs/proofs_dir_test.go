@@ -107,11 +107,17 @@ func treeHolds(disk *testfs.CrashFs, s testfs.Seen, to string, old files) error 
 	case isNew == nil && !inPlace && !unseenDir(s):
 		return fmt.Errorf("%s is the new tree, in spite of %w", to, s.Err)
 	}
-	if old != nil && s.Ended && !s.Cut && errors.Is(s.Err, atomicfs.ErrNotDurable) {
-		// A power cut may undo the exchange: the old tree must be there still.
-		_, left, _ := strings.Cut(s.Err.Error(), "left at ")
+	if old != nil && s.Ended && !s.Cut {
+		// A power cut may undo the exchange: the old tree must be there still, and where
+		// nobody knows whether there was one, each of the two.
+		_, left, told := strings.Cut(fmt.Sprint(s.Err), "left at ")
 		left, _, _ = strings.Cut(left, "\n")
-		return old.at(disk, left)
+		switch {
+		case told && isNew == nil:
+			return old.at(disk, left)
+		case told:
+			return newTree.at(disk, left)
+		}
 	}
 	// What is left is the temporary directory, or the old tree in its place.
 	left := disk.Strangers("/dir", func(name string) bool {
@@ -124,12 +130,16 @@ func treeHolds(disk *testfs.CrashFs, s testfs.Seen, to string, old files) error 
 	return left
 }
 
-// unseenDir reports whether a rename took place, and its answer was
+// unseenDir reports whether a rename or an exchange took place, and its answer was
 // lost together with what would have told.
 func unseenDir(s testfs.Seen) bool {
 	for i, call := range s.Met {
-		if s.How[i].Done && strings.HasPrefix(call, "rename ") {
+		switch op, _, _ := strings.Cut(call, " "); {
+		case !s.How[i].Done:
+		case op == "rename":
 			return s.MetAny("lstat")
+		case op == "exchange":
+			return s.MetAny("exchanged ")
 		}
 	}
 	return false

@@ -225,4 +225,6 @@ func TestErrorsOfAnyCall(t *testing.T) {
 	testfs.ProveFaults(t, "spool", 2_000, 100_000, append(proofs(5000), lossless()...))
 }
 
-func TestTeeth(t *testing.T) { testfs.ProveTeeth(t, "spool", proofs(5000)) }
+func TestTeeth(t *testing.T) {
+	testfs.ProveTeeth(t, "spool", proofs(5000), "the error of an exchange believed")
+}

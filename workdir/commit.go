@@ -23,7 +23,8 @@ import (
 // A link is refused with an error that matches fs.ErrInvalid, as is anything else
 // that is neither a file nor a directory. See atomicfs.Commit and
 // atomicfs.CommitDir for what dest may be. If Commit fails, name is in d as it was,
-// unless the error is atomicfs.ErrNotDurable.
+// unless the error is atomicfs.ErrNotDurable. Where CommitDir leaves what it replaced,
+// that is left in d, which is then kept where it is.
 func (d *Dir) Commit(name, dest string) error {
 	clean, full, err := d.locate("commit", name)
 	if err != nil {
@@ -106,6 +107,22 @@ func (d *Dir) copyFile(full, dest string) (err error) {
 	return nil
 }
 
+// stay keeps d where it is, whatever can be asked of its Fs.
+func (d *Dir) stay() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.Dir.KeepAt(nil); err != nil {
+		return err
+	}
+	return d.handOver()
+}
+
+// spent reports whether a CommitDir that said err has left the old tree, or what may
+// be it, where the new one was.
+func spent(err error) bool {
+	return errors.Is(err, atomicfs.ErrNotDurable) || errors.Is(err, vfs.ErrInDoubt)
+}
+
 // commitDir is Commit for a directory below d, whose path is full. Whatever
 // happens it is not left a temporary one: it is dest's, or goes with d.
 func (d *Dir) commitDir(full, dest string) error {
@@ -114,12 +131,18 @@ func (d *Dir) commitDir(full, dest string) error {
 		return err
 	}
 	err = atomicfs.CommitDir(sub, dest)
-	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
+	if err != nil && !spent(err) {
 		if kerr := sub.Keep(sub.Path()); kerr != nil {
 			return errors.Join(err, kerr)
 		}
 	}
 	_ = sub.Close() // it is kept: this closes what was open for reading
+	if spent(err) {
+		if _, there := vfs.On(d.fsys).Lstat(full); !vfs.Gone(there) {
+			// What was replaced, which a power cut may bring back: it must not go with d.
+			err = errors.Join(err, there, d.stay())
+		}
+	}
 	if errors.Is(err, syscall.EXDEV) {
 		if err = d.copyDir(full, dest); err == nil {
 			_ = vfs.On(d.fsys).RemoveAll(full) // as in copyFile
@@ -133,19 +156,22 @@ func (d *Dir) commitSelf(dest string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := atomicfs.CommitDir(d.Dir, dest)
-	if errors.Is(err, syscall.EXDEV) {
+	copied := errors.Is(err, syscall.EXDEV)
+	if copied {
 		err = d.copyDir(d.Path(), dest)
 	}
-	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) {
+	if err != nil && !errors.Is(err, atomicfs.ErrNotDurable) && (copied || !spent(err)) {
 		return err
 	}
+	_, stat := d.Dir.Stat(string(filepath.Separator))
+	goes := copied || errors.Is(stat, fs.ErrClosed) // it took the place of another
 	// What may be left at its path is the copied original, or the tree that it replaced;
 	// and then there is its lease. If they stay, that is no failure of the commit:
 	// Close tries again, and says so.
 	if d.Dir.Close() != nil {
 		return err
 	}
-	if d.lease == nil || d.Dir.Path() != d.lease.dir {
+	if goes || d.lease == nil || d.Dir.Path() != d.lease.dir {
 		_ = d.release()
 		return err
 	}

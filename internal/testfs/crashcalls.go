@@ -276,6 +276,14 @@ func (f *CrashFs) Exchange(_ vfs.Sealed, oldname, newname string) error {
 	return nil
 }
 
+// Exchanged knows what a Stat of this disk has described.
+func (f *CrashFs) Exchanged(_ vfs.Sealed, was fs.FileInfo, name string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b, _, err := f.lookup(name)
+	return err == nil && was.(info).of == b, pathError("exchanged", name, err)
+}
+
 // within reports whether dir is b or below it.
 func (f *CrashFs) within(dir, b *birth) bool {
 	for dir != nil && dir != b {
@@ -295,11 +303,11 @@ func (f *CrashFs) LstatIfPossible(name string) (fs.FileInfo, bool, error) {
 func (f *CrashFs) stat(op, name string) (fs.FileInfo, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, n, err := f.lookup(name)
+	b, n, err := f.lookup(name)
 	if err != nil {
 		return nil, pathError(op, name, err)
 	}
-	return n.info(path.Base(path.Clean("/" + name))), nil
+	return n.info(path.Base(path.Clean("/"+name)), b), nil
 }
 
 func (f *CrashFs) Chmod(name string, mode fs.FileMode) error {

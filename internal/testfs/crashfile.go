@@ -201,7 +201,7 @@ func (h *crashFile) syncFailed() { h.fs.syncFailed(h.b) }
 
 func (h *crashFile) Stat() (info fs.FileInfo, err error) {
 	err = h.in("stat", func(n *inode) error {
-		info = n.info(path.Base(path.Clean("/" + h.name)))
+		info = n.info(path.Base(path.Clean("/"+h.name)), h.b)
 		return nil
 	})
 	return info, err
@@ -219,7 +219,7 @@ func (h *crashFile) Readdir(count int) (list []fs.FileInfo, err error) {
 		if !h.listed {
 			h.listed = true
 			for name, b := range n.children {
-				h.list = append(h.list, h.fs.live.get(b).info(name))
+				h.list = append(h.list, h.fs.live.get(b).info(name, b))
 			}
 			slices.SortFunc(h.list, func(a, b fs.FileInfo) int { return strings.Compare(a.Name(), b.Name()) })
 		}

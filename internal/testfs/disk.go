@@ -168,10 +168,11 @@ type info struct {
 	size     int64
 	time     time.Time
 	uid, gid int
+	of       *birth
 }
 
-func (n *inode) info(name string) fs.FileInfo {
-	return info{name, n.mode, n.size, n.time, n.uid, n.gid}
+func (n *inode) info(name string, of *birth) fs.FileInfo {
+	return info{name, n.mode, n.size, n.time, n.uid, n.gid, of}
 }
 
 func (i info) Name() string       { return i.name }

@@ -22,7 +22,8 @@ type Fault struct {
 	Short bool
 	// Instead is done in place of the call, which it is given by its line in
 	// [Spy.Calls] and as act; its answer is the call's. It is only for calls that return
-	// an error alone. Err, Done and Short then mean nothing.
+	// an error alone, or a bool, which is false if act is not called. Err, Done and Short
+	// then mean nothing.
 	Instead func(call string, act func() error) error
 
 	call string // that meets it

@@ -129,7 +129,7 @@ func (f *CrashFs) Which(name string, states ...State) (int, error) {
 		if n == nil || s.Data == nil || n.mode != s.Mode || !n.holds(s.Data) {
 			continue
 		}
-		if info := n.info(""); info.Sys() == nil || n.uid == s.UID && n.gid == s.GID {
+		if info := n.info("", nil); info.Sys() == nil || n.uid == s.UID && n.gid == s.GID {
 			return i, nil
 		}
 	}

@@ -165,7 +165,7 @@ func TestProveTeethTellsWhatNobodyNotices(t *testing.T) {
 		t.Skip("so are they")
 	}
 	some := careful(nil)
-	none := []string{"no sync of directories before the rename"}
+	none := []string{"no sync of directories before the rename", "the error of an exchange believed"}
 	assert.Empty(t, said(t, func(t testing.TB) { testfs.ProveTeeth(t, "test", []testfs.Proof{some}, none...) }))
 	blind := some
 	blind.Holds = func(*testfs.CrashFs, testfs.Seen) error { return nil }

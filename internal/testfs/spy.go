@@ -286,6 +286,16 @@ func (s *Spy) Exchange(sealed vfs.Sealed, oldname, newname string) error {
 	})
 }
 
+// Exchanged fails as Exchange does.
+func (s *Spy) Exchanged(sealed vfs.Sealed, was fs.FileInfo, name string) (bool, error) {
+	return call(s, "exchanged "+name, about("exchanged", name), func() (bool, error) {
+		if x, ok := s.fs.(vfs.Exchanger); ok {
+			return x.Exchanged(sealed, was, name)
+		}
+		return false, errors.ErrUnsupported
+	})
+}
+
 func (s *Spy) Stat(name string) (fs.FileInfo, error) {
 	return call(s, "stat "+name, about("stat", name), func() (fs.FileInfo, error) { return s.fs.Stat(name) })
 }

@@ -17,6 +17,7 @@ import (
 type Tooth struct {
 	Name   string
 	faults bool // it only shows when something fails
+	done   bool // and has taken effect
 	lies   func(l *liar) plan
 }
 
@@ -50,6 +51,9 @@ var Teeth = []Tooth{
 	}},
 	{Name: "no removal after an error", faults: true, lies: func(*liar) plan {
 		return plan{{when: Calls("remove "), fault: Fault{Instead: skipped}}}
+	}},
+	{Name: "the error of an exchange believed", faults: true, done: true, lies: func(*liar) plan {
+		return plan{{when: Calls("exchanged "), fault: Fault{Instead: skipped}}}
 	}},
 	{Name: "chmod after the file sync", lies: func(l *liar) plan {
 		return plan{
@@ -208,7 +212,7 @@ func (p Proof) bitten(tooth Tooth, rnd *rand.Rand) (sum Tally) {
 	for n := 1; n <= maxCalls; n++ {
 		var faults plan
 		if tooth.faults {
-			faults = plan{nth(n, Fault{Err: syscall.EIO})}
+			faults = plan{nth(n, Fault{Err: syscall.EIO, Done: tooth.done})}
 		}
 		trial, err := p.try(faults, lies, pageSize)
 		if err != nil {

@@ -62,6 +62,9 @@ func (w Writes) Before(fsys afero.Fs) error {
 		if f.Old.Data == nil {
 			continue
 		}
+		if err := fsys.MkdirAll(path.Dir(f.Name), 0o755); err != nil {
+			return err
+		}
 		if err := afero.WriteFile(fsys, f.Name, f.Old.Data, f.Old.Mode); err != nil {
 			return err
 		}
@@ -160,7 +163,8 @@ func halfMade(s Seen) bool { return len(s.Met) > 1 && s.MetAny("sync ") && s.Unr
 func unseen(s Seen, name string) bool {
 	for i, call := range s.Met {
 		words := strings.Fields(call) // what is renamed may be a directory that name is in
-		if s.How[i].Done && words[0] == "rename" && strings.HasPrefix(name+"/", words[2]+"/") && s.MetAny("lstat") {
+		told := map[string]string{"rename": "lstat", "exchange": "exchanged "}[words[0]]
+		if s.How[i].Done && told != "" && strings.HasPrefix(name+"/", words[2]+"/") && s.MetAny(told) {
 			return true
 		}
 	}

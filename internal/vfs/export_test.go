@@ -17,6 +17,21 @@ func WithoutRenameFlags(t *testing.T) {
 	}
 }
 
+// LosingAnswers lets an exchange take place, or not, and says EIO of it, until the
+// test ends.
+func LosingAnswers(t *testing.T, done bool) {
+	t.Cleanup(func() { sysRename = renameAt })
+	sysRename = func(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {
+		if flags != exchange || !done {
+			return syscall.EIO
+		}
+		if err := renameAt(fromDir, from, toDir, to, flags); err != nil {
+			return err
+		}
+		return syscall.EIO
+	}
+}
+
 // WithoutLinks takes hard links away until the test ends.
 func WithoutLinks(t *testing.T) {
 	t.Cleanup(func() { sysLink = linkAt })

@@ -285,6 +285,49 @@ func TestExchange(t *testing.T) {
 	})
 }
 
+// An exchange that says EIO has taken place or not: it is looked at.
+func TestExchangeWhoseAnswerIsLost(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+			for _, d := range []string{"a", "b"} {
+				require.NoError(t, v.Mkdir(k.Join(d), 0o755))
+				write(t, v, k.Join(d, "f"), d)
+			}
+			to := place(t, v, k.Join("b"), false)
+			if !v.OnDisk() {
+				t.Skip("there is no such system call")
+			}
+			vfs.LosingAnswers(t, done)
+			err := v.Exchange(k.Join("a"), to)
+			if vfs.Unsupported(err) {
+				t.Skip("nor here")
+			}
+			now := map[bool]string{true: "b", false: "a"}[done]
+			if done {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, syscall.EIO)
+				require.NotErrorIs(t, err, vfs.ErrInDoubt)
+			}
+			assert.Equal(t, now, read(t, v, k.Join("a", "f")))
+		})
+	}
+}
+
+// Nothing is removed while nobody knows whose it is.
+func TestExchangeInDoubt(t *testing.T) {
+	k := testfs.CrashKind(t)
+	for _, d := range []string{"a", "b"} {
+		require.NoError(t, k.Fs.Mkdir(k.Join(d), 0o755))
+	}
+	spy := testfs.NewSpy(k.Fs)
+	spy.Fail(testfs.Calls("exchange"), testfs.Fault{Err: syscall.EIO, Done: true}) // and exchanged
+	v := vfs.On(spy)
+	err := v.Exchange(k.Join("a"), place(t, v, k.Join("b"), false))
+	require.ErrorIs(t, err, syscall.EIO)
+	require.ErrorIs(t, err, vfs.ErrInDoubt)
+}
+
 func TestLock(t *testing.T) {
 	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
 		f, err := v.Create(k.Join("f"), 0o600)

@@ -37,36 +37,6 @@ func (v FS) move(old string, to *Place, exclusive bool) error {
 	return failLink("rename", clean, to.User, err)
 }
 
-// An Exchanger is an Fs of this module that can swap two names at one moment, as
-// some systems can. Sealed keeps others from being one.
-type Exchanger interface {
-	Exchange(_ Sealed, oldname, newname string) error
-}
-
-// Exchange swaps what is at old with what is at the place, at one moment. The
-// error is errors.ErrUnsupported where the system cannot. Both must exist. When
-// it returns an error nothing has changed. It is not durable before the
-// directories of both are synced.
-func (v FS) Exchange(old string, to *Place) error {
-	clean, err := v.Clean("rename", old)
-	if err != nil {
-		return err
-	}
-	if x, ok := v.fsys.(Exchanger); ok && Same(v.fsys, to.fsys) {
-		return failLink("exchange", clean, to.User, x.Exchange(Sealed{}, clean, to.Name))
-	}
-	if !v.OnDisk() || !to.OnDisk() {
-		return failLink("exchange", clean, to.User, errors.ErrUnsupported)
-	}
-	err = v.exchangeOnDisk(clean, to)
-	// Kernels, file systems and other systems each have a word for it: callers
-	// are to need one.
-	if Unsupported(err) {
-		err = errors.ErrUnsupported
-	}
-	return failLink("exchange", clean, to.User, err)
-}
-
 // moveElsewhere renames by the calls of the Fs, and believes what it sees
 // afterwards rather than what they return. When it returns an error, nothing has
 // moved as far as the looks can tell.

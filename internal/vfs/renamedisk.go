@@ -30,19 +30,6 @@ func (v FS) moveOnDisk(old string, to *Place, exclusive bool) error {
 	return from.rename(to, 0)
 }
 
-// exchangeOnDisk swaps by directory handles too.
-func (v FS) exchangeOnDisk(old string, to *Place) error {
-	if v.foreign != nil {
-		return errors.ErrUnsupported
-	}
-	from, err := v.source(old, to)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = from.Close() }()
-	return from.rename(to, exchange)
-}
-
 // source returns the place old, by the directory that to holds if it is the same.
 // It must be closed; where it is borrowed, that does nothing.
 func (v FS) source(old string, to *Place) (*Place, error) {

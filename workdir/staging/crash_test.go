@@ -352,4 +352,6 @@ func TestAtomicAndDurableAfterAnyCut(t *testing.T) {
 
 func TestErrorsOfAnyCall(t *testing.T) { testfs.ProveFaults(t, "staging", 2_000, 100_000, transfers()) }
 
-func TestTeeth(t *testing.T) { testfs.ProveTeeth(t, "staging", transfers()) }
+func TestTeeth(t *testing.T) {
+	testfs.ProveTeeth(t, "staging", transfers(), "the error of an exchange believed")
+}
