@@ -39,6 +39,19 @@ func (f *File) Commit(fsys afero.Fs, name string, opts *atomicfs.Options) error 
 	return err
 }
 
+// StartWriteOut lets the disk begin with what has been written. A spool itself never
+// does: most are gone before the system would have begun. It is for package staging,
+// whose uploads are to last, and is not among what a File has to its user.
+func (h *handle) StartWriteOut() {
+	if h.beginRead("sync") != nil {
+		return
+	}
+	defer h.mu.RUnlock() // held meanwhile, so that nobody closes the file
+	if h.spilled && h.file.os != nil {
+		vfs.StartWriteOut(h.file.os)
+	}
+}
+
 // publish is Commit, less the closing. Whatever it returns, the contents are
 // where they were, unless the disk file itself has become name.
 func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) error {

@@ -79,17 +79,17 @@ func (s *slot) rehash(ctx context.Context, u *Upload) error {
 		u.hash.Reset()
 		from = 0
 	}
-	buf := pieces.Get().(*[piece]byte)
-	defer pieces.Put(buf)
+	buf := smallPieces.Get().(*[]byte)
+	defer smallPieces.Put(buf)
 	for from < u.size {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := u.f.ReadAt(buf[:min(piece, u.size-from)], from)
+		n, err := u.f.ReadAt((*buf)[:min(smallPiece, u.size-from)], from)
 		if err != nil && (err != io.EOF || n == 0) { //nolint:errorlint // io.EOF is never wrapped
 			return err
 		}
-		_, _ = u.hash.Write(buf[:n]) // a hash.Hash never returns an error
+		_, _ = u.hash.Write((*buf)[:n]) // a hash.Hash never returns an error
 		from += int64(n)
 	}
 	return nil

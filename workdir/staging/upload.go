@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"time"
 
 	"github.com/tempkit/tempkit/internal/vfs"
 	"github.com/tempkit/tempkit/spool"
@@ -17,11 +18,13 @@ import (
 type Upload struct {
 	opts Options
 	f    *spool.File
-	slot *slot // in an Area; nil outside
+	disk interface{ StartWriteOut() } // f too, for who knows that it is to last
+	slot *slot                        // in an Area; nil outside
 
 	mu    sync.Mutex
 	state state
 	size  int64
+	idle  int       // bytes since the disk was last told to begin
 	hash  hash.Hash // nil if none is computed
 	short error     // why the last write did not store all that it was given
 	final string    // where the upload was put
@@ -36,7 +39,7 @@ const (
 )
 
 func newUpload(f *spool.File, o Options) *Upload {
-	u := &Upload{opts: o, f: f}
+	u := &Upload{opts: o, f: f, disk: f.File.(interface{ StartWriteOut() })}
 	if o.Hash != nil {
 		u.hash = o.Hash()
 	}
@@ -111,20 +114,34 @@ func (u *Upload) WriteChunk(off int64, p []byte) (int, error) {
 	return n, err
 }
 
-// piece is how much ReadFrom stores at a time: what a reader gives in morsels,
-// as a multipart.Part does, is gathered.
-const piece = 64 << 10
+// What a reader gives in morsels, as a multipart.Part does, ReadFrom gathers.
+const (
+	smallPiece = 64 << 10
+	largePiece = 1 << 20 // file systems take and write out a large piece in half the time
 
-var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
+	// An upload is received in large pieces once they are a small part of it, while
+	// they arrive at no less than 10 MiB a second: the many that are slow hold little,
+	// and none waits long to be stored and told of.
+	largeFrom = 4 * largePiece
+	largeSlow = 100 * time.Millisecond
+)
+
+var (
+	smallPieces = sync.Pool{New: func() any { b := make([]byte, smallPiece); return &b }}
+	largePieces = sync.Pool{New: func() any { b := make([]byte, largePiece); return &b }}
+)
 
 // ReadFrom writes what r holds, until EOF. If r fails, all that it gave before is
 // stored, the error is r's own, and Commit fails as after Write.
 func (u *Upload) ReadFrom(r io.Reader) (total int64, err error) {
-	buf := pieces.Get().(*[piece]byte)
-	defer pieces.Put(buf)
+	pool := &smallPieces
+	buf := pool.Get().(*[]byte)
+	defer func() { pool.Put(buf) }()
 	for {
-		n, rerr := fill(r, buf[:])
-		m, err := u.Write(buf[:n])
+		began := time.Now()
+		n, rerr := fill(r, *buf)
+		fast := time.Since(began)*largePiece < largeSlow*time.Duration(len(*buf))
+		m, err := u.Write((*buf)[:n])
 		total += int64(m)
 		switch {
 		case err != nil:
@@ -137,7 +154,22 @@ func (u *Upload) ReadFrom(r io.Reader) (total int64, err error) {
 			u.mu.Unlock()
 			return total, rerr
 		}
+		if next := u.pieces(fast); next != pool {
+			pool.Put(buf)
+			pool, buf = next, next.Get().(*[]byte)
+		}
 	}
+}
+
+// pieces returns where the next piece comes from. A large one is no more than the
+// caller lets an upload have in memory; a budget counts only what is in the spool, and
+// may be of any size.
+func (u *Upload) pieces(fast bool) *sync.Pool {
+	o := &u.opts.Spool
+	if fast && o.Budget == nil && (o.MaxMemory == 0 || o.MaxMemory >= largePiece) && u.Size() >= largeFrom {
+		return &largePieces
+	}
+	return &smallPieces
 }
 
 // fill reads until buf is full or r ends. Unlike io.ReadFull it tells an EOF from
@@ -157,6 +189,10 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
+// writeOut is how many bytes are stored before the disk is told to begin with them:
+// an upload that is not rejected is synced in the end, and then has less to wait for.
+const writeOut = 8 << 20
+
 // store is Write with the lock held.
 func (u *Upload) store(p []byte) (n int, err error) {
 	if u.state != open {
@@ -171,6 +207,10 @@ func (u *Upload) store(p []byte) (n int, err error) {
 	}
 	n, err = u.f.WriteAt(p, u.size)
 	u.size += int64(n)
+	if u.idle += n; u.idle >= writeOut {
+		u.idle = 0
+		u.disk.StartWriteOut()
+	}
 	if u.hash != nil {
 		_, _ = u.hash.Write(p[:n]) // a hash.Hash never returns an error
 	}
