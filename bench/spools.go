@@ -19,8 +19,10 @@ func spoolInMemory(n int) way {
 	opts := &spool.Options{MaxMemory: max(int64(n), 1<<20)}
 	return way{impl: "spool", do: func() error {
 		f := spool.New(disk, opts)
-		if err := writePieces(f, piece, n); err != nil {
-			return err
+		for off := 0; off < n; off += len(piece) { // as the others do it: a call more would show
+			if _, err := f.Write(piece); err != nil {
+				return err
+			}
 		}
 		return f.Close()
 	}}

@@ -335,7 +335,7 @@ func (h *handle) Sync() error {
 		return err
 	}
 	defer leave()
-	if h.v.sftpfs {
+	if h.v.sftpfs() {
 		return h.fail("sync", errSftpfs)
 	}
 	return h.fail("sync", h.f.Sync())

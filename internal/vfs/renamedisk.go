@@ -32,7 +32,7 @@ func (v FS) moveOnDisk(old string, to *Place, exclusive bool) error {
 
 // exchangeOnDisk swaps by directory handles too.
 func (v FS) exchangeOnDisk(old string, to *Place) error {
-	if v.foreign != nil {
+	if v.foreign() != nil {
 		return errors.ErrUnsupported
 	}
 	from, err := v.source(old, to)
