@@ -20,18 +20,6 @@ import (
 	"github.com/tempkit/tempkit/tmpfs"
 )
 
-// mount mounts for the time of the test, or skips it.
-func mount(t *testing.T, source, target, fstype string, flags uintptr, data string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
-	}
-	if err := syscall.Mount(source, target, fstype, flags, data); err != nil {
-		testfs.CannotMount(t, err)
-	}
-	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(target, syscall.MNT_DETACH)) })
-}
-
 // fullKinds are kinds of Fs on the directory dir of the operating system.
 func onDir(t *testing.T, dir string) map[string]testfs.Kind {
 	t.Helper()
@@ -45,7 +33,7 @@ func onDir(t *testing.T, dir string) map[string]testfs.Kind {
 // A full disk leaves the old contents and no temporary.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	mount(t, "tmpfs", dir, "tmpfs", 0, "size=64k")
+	testfs.Mount(t, "tmpfs", dir, "tmpfs", 0, "size=64k")
 	text := strings.Repeat("x", 1<<20)
 	for kind, k := range onDir(t, dir) {
 		name := k.Join("file")
@@ -67,7 +55,7 @@ func TestBindMountedFile(t *testing.T) {
 	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
 	require.NoError(t, os.WriteFile(other, []byte("old"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o644))
-	mount(t, other, filepath.Join(dir, "file"), "", syscall.MS_BIND, "")
+	testfs.Mount(t, other, filepath.Join(dir, "file"), "", syscall.MS_BIND, "")
 	for kind, k := range onDir(t, dir) {
 		name := k.Join("file")
 		for way, write := range writers {
@@ -108,7 +96,7 @@ func TestDevice(t *testing.T) {
 // Another volume is another volume.
 func TestCommitAcrossVolumes(t *testing.T) {
 	dir, volume := t.TempDir(), t.TempDir()
-	mount(t, "tmpfs", volume, "tmpfs", 0, "size=64k")
+	testfs.Mount(t, "tmpfs", volume, "tmpfs", 0, "size=64k")
 	fsys := afero.NewOsFs()
 	require.NoError(t, tmpfs.WithFile(fsys, &tmpfs.Options{Dir: dir}, func(f *tmpfs.File) error {
 		put(t, f, "text")

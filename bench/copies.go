@@ -33,31 +33,41 @@ func crossings(at *site, size int) ([]way, error) {
 	to := at.path("to")
 	return []way{
 		{impl: "atomicfs", ready: fresh(to), do: func() error { return copyWhole(osFs, from, osFs, to) }},
-		{impl: "pieces of 1 MiB", ready: fresh(to), do: func() error {
-			src, err := os.Open(from)
-			if err != nil {
-				return err
-			}
-			defer src.Close()
-			dst, err := os.Create(to)
-			if err != nil {
-				return err
-			}
-			defer dst.Close()
-			buf := make([]byte, 1<<20)
-			for {
-				n, err := src.Read(buf)
-				if errors.Is(err, io.EOF) {
-					return dst.Close()
-				} else if err != nil {
-					return err
-				}
-				if _, err := dst.Write(buf[:n]); err != nil {
-					return err
-				}
-			}
-		}},
+		{impl: "pieces of 1 MiB", ready: fresh(to), do: func() error { return copyBy(from, to, inPieces) }},
 	}, nil
+}
+
+// copyBy copies a file by all, which copies what is in it.
+func copyBy(from, to string, all func(src, dst *os.File) error) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if err := all(src, dst); err != nil {
+		return err
+	}
+	return dst.Close()
+}
+
+func inPieces(src, dst *os.File) error {
+	buf := make([]byte, 1<<20)
+	for {
+		n, err := src.Read(buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if _, err := dst.Write(buf[:n]); err != nil {
+			return err
+		}
+	}
 }
 
 // copyWhole copies a file as a program does with atomicfs.

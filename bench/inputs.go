@@ -186,3 +186,13 @@ func madeBytes(n int) []byte {
 	copy(data, "\x89PNG\r\n\x1a\n")
 	return data
 }
+
+// writePieces writes n bytes, the same piece again and again.
+func writePieces(w io.Writer, piece []byte, n int) error {
+	for off := 0; off < n; off += len(piece) {
+		if _, err := w.Write(piece[:min(len(piece), n-off)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

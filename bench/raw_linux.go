@@ -109,25 +109,14 @@ func rawStreamed(dest string, open func() io.Reader) []way {
 // blocks where the file system can.
 func rawCopy(from, to string, ready func() error) []way {
 	return []way{{impl: "copy_file_range", ready: ready, do: func() error {
-		src, err := os.Open(from)
-		if err != nil {
-			return err
-		}
-		defer src.Close()
-		dst, err := os.Create(to)
-		if err != nil {
-			return err
-		}
-		defer dst.Close()
-		for {
-			n, err := unix.CopyFileRange(int(src.Fd()), nil, int(dst.Fd()), nil, 1<<30, 0)
-			if err != nil {
-				return err
+		return copyBy(from, to, func(src, dst *os.File) error {
+			for {
+				n, err := unix.CopyFileRange(int(src.Fd()), nil, int(dst.Fd()), nil, 1<<30, 0)
+				if err != nil || n == 0 {
+					return err
+				}
 			}
-			if n == 0 {
-				return dst.Close()
-			}
-		}
+		})
 	}}}
 }
 

@@ -78,11 +78,8 @@ func (s *site) file(dir, name string, n int) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	piece := madeBytes(min(n, 1<<20))
-	for off := 0; off < n; off += len(piece) {
-		if _, err := f.Write(piece[:min(len(piece), n-off)]); err != nil {
-			return "", err
-		}
+	if err := writePieces(f, madeBytes(min(n, 1<<20)), n); err != nil {
+		return "", err
 	}
 	return path, errors.Join(f.Sync(), f.Close())
 }

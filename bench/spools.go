@@ -20,7 +20,7 @@ func spoolInMemory(n int) way {
 	opts := &spool.Options{MaxMemory: max(int64(n), 1<<20)}
 	return way{impl: "spool", do: func() error {
 		f := spool.New(disk, opts)
-		for off := 0; off < n; off += len(piece) {
+		for off := 0; off < n; off += len(piece) { // as the others do it: a call more would show
 			if _, err := f.Write(piece); err != nil {
 				return err
 			}
@@ -89,10 +89,8 @@ func spilling(dir string, n, threshold, pieceSize int) []way {
 		{impl: "spool", do: func() error {
 			f := spool.New(osFs, &spool.Options{MaxMemory: int64(threshold), Temp: tmpfs.Options{Dir: dir}})
 			defer f.Close()
-			for off := 0; off < n; off += len(piece) {
-				if _, err := f.Write(piece); err != nil {
-					return err
-				}
+			if err := writePieces(f, piece, n); err != nil {
+				return err
 			}
 			if err := f.Spill(); err != nil { // all of it is with the system now, as with the bare file
 				return err
@@ -105,10 +103,8 @@ func spilling(dir string, n, threshold, pieceSize int) []way {
 				return err
 			}
 			defer f.Close()
-			for off := 0; off < n; off += len(piece) {
-				if _, err := f.Write(piece); err != nil {
-					return err
-				}
+			if err := writePieces(f, piece, n); err != nil {
+				return err
 			}
 			if err := f.Close(); err != nil {
 				return err
@@ -132,23 +128,19 @@ func commits(at *site, n int) []way {
 	return []way{
 		{
 			impl: "spool",
-			ready: func() (err error) {
+			ready: func() error {
 				f = spool.New(osFs, &spool.Options{Temp: tmpfs.Options{Dir: at.dir}})
-				for off := 0; err == nil && off < n; off += len(piece) {
-					_, err = f.Write(piece)
-				}
-				return err
+				return writePieces(f, piece, n)
 			},
 			do: func() error { return f.Commit(osFs, at.path("dest"), nil) },
 		},
 		{
 			impl: "rename",
 			ready: func() (err error) {
-				bare, err = os.CreateTemp(at.dir, "bare-*")
-				for off := 0; err == nil && off < n; off += len(piece) {
-					_, err = bare.Write(piece)
+				if bare, err = os.CreateTemp(at.dir, "bare-*"); err != nil {
+					return err
 				}
-				return err
+				return writePieces(bare, piece, n)
 			},
 			do: func() error {
 				if err := bare.Sync(); err != nil {

@@ -112,14 +112,7 @@ func multiparts(at *site, n int) (ways []way, err error) {
 func arrivals(at *site, n int) ([]way, error) {
 	ctx := context.Background()
 	piece := madeBytes(min(n, 1<<20))
-	fill := func(w io.Writer) error {
-		for off := 0; off < n; off += len(piece) {
-			if _, err := w.Write(piece); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	fill := func(w io.Writer) error { return writePieces(w, piece, n) }
 	area, err := staging.Open(osFs, at.path("area"), nil)
 	if err != nil {
 		return nil, err

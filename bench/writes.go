@@ -114,10 +114,8 @@ func dirty(at *site, n int) func() error {
 			return err
 		}
 		defer f.Close()
-		for off := 0; off < n; off += len(piece) {
-			if _, err := f.Write(piece); err != nil {
-				return err
-			}
+		if err := writePieces(f, piece, n); err != nil {
+			return err
 		}
 		return f.Close()
 	}

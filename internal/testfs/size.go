@@ -38,13 +38,3 @@ func NeedRoot(t testing.TB) {
 		t.Fatal("TEMPKIT_ROOT_TESTS is set, and this process is not root")
 	}
 }
-
-// CannotMount ends a test that could not mount a file system. Root of a container
-// may not, and the test is skipped; where $TEMPKIT_ROOT_TESTS asks for it, it fails.
-func CannotMount(t testing.TB, reason ...any) {
-	t.Helper()
-	if RootTests() {
-		t.Fatal(append([]any{"TEMPKIT_ROOT_TESTS is set, and nothing can be mounted: "}, reason...)...)
-	}
-	t.Skip(append([]any{"nothing can be mounted: "}, reason...)...)
-}

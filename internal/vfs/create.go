@@ -85,7 +85,7 @@ func (v FS) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
 		// If it has gone since the look, this fails: what is made is made by
 		// create alone. O_EXCL without O_CREATE says nothing, but MemMapFs refuses.
 		flag &^= os.O_CREATE | os.O_EXCL
-		if v.sftpfs {
+		if v.sftpfs() {
 			perm = info.Mode().Perm() // it gives the file this mode
 		}
 		return v.fsys.OpenFile(name, flag, perm)
@@ -193,7 +193,7 @@ func (v FS) missing(name string, err error) error {
 }
 
 // Unnamed reports whether there are files without a name here, in some directories.
-func (v FS) Unnamed() bool { return unnamedFlag != 0 && v.OnDisk() && v.foreign == nil }
+func (v FS) Unnamed() bool { return unnamedFlag != 0 && v.OnDisk() && v.foreign() == nil }
 
 // CreateUnnamed opens a file in dir that has no name, and that Link can give one.
 // The error is errors.ErrUnsupported where the system has no such files. The

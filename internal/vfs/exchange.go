@@ -35,7 +35,7 @@ func (v FS) Exchange(old string, to *Place) error {
 		}
 		return failLink("exchange", clean, to.User, err)
 	}
-	if !v.OnDisk() || !to.OnDisk() || v.foreign != nil {
+	if !v.OnDisk() || !to.OnDisk() || v.foreign() != nil {
 		return failLink("exchange", clean, to.User, errors.ErrUnsupported)
 	}
 	from, err := v.source(clean, to)

@@ -203,7 +203,7 @@ func (f *File) TryLock() (bool, error) {
 // errors.ErrUnsupported where a directory cannot be locked.
 func (f *File) LockDir(alone bool) (bool, error) {
 	g, ok := f.OSFile()
-	if !ok || f.fsys.foreign != nil {
+	if !ok || f.fsys.foreign() != nil {
 		return false, fail("lock", f.name, errors.ErrUnsupported)
 	}
 	ok, err := lockDir(g, alone)

@@ -25,24 +25,24 @@ type Foreign interface {
 // cannot, it has to be closed first. Of an Fs that is not known it tells what this
 // system does: that is what most of them stand on.
 func (v FS) OpenRenames() bool {
-	return (openRenames || v.kind == memoryKind) && v.foreign == nil
+	return (openRenames || v.kind == memoryKind) && v.foreign() == nil
 }
 
 // on returns r, which is held open for v, with the operations of this package.
 func (v FS) on(r *rootfs.Fs) FS {
-	if v.foreign == nil {
+	if v.foreign() == nil {
 		return On(r)
 	}
-	return On(v.foreign.Over(Sealed{}, r))
+	return On(v.foreign().Over(Sealed{}, r))
 }
 
 // refused returns why a foreign system does not rename what is at one of the places.
 func refused(places ...*Place) error {
 	for _, p := range places {
-		if p.foreign == nil {
+		if p.foreign() == nil {
 			continue
 		}
-		if err := p.foreign.Refuses(Sealed{}, p.real(p.Name)); err != nil {
+		if err := p.foreign().Refuses(Sealed{}, p.real(p.Name)); err != nil {
 			return err
 		}
 	}

@@ -28,11 +28,25 @@ type ground struct {
 	base string     // of a rooted one: the path below root, or else on the operating system
 	lock any        // the key of the lock that check and act share; nil means none is needed
 
+	odd *odd // nil of most
+}
+
+// An odd is what few Fs have: apart, because an FS is copied with every call.
+type odd struct {
 	// sftpfs is set of afero's own: it says that a file is synced and syncs nothing, and
 	// gives a file that it opens another mode.
 	sftpfs bool
 
 	foreign Foreign // nil but in tests
+}
+
+func (g ground) sftpfs() bool { return g.odd != nil && g.odd.sftpfs }
+
+func (g ground) foreign() Foreign {
+	if g.odd == nil {
+		return nil
+	}
+	return g.odd.foreign
 }
 
 // anyMemory is the lock of all that is memory and nothing else: two base paths
@@ -78,10 +92,13 @@ func look(fsys afero.Fs) ground {
 		if g.kind == memoryKind {
 			g = ground{lock: g.lock}
 		}
-		g.foreign = f
+		g.odd = &odd{foreign: f}
 		return g
 	}
-	return ground{sftpfs: isSftpfs(fsys)}
+	if isSftpfs(fsys) {
+		return ground{odd: &odd{sftpfs: true}}
+	}
+	return ground{}
 }
 
 // isSftpfs goes by the name of the type: its package is of another module, on which
@@ -118,7 +135,7 @@ func (g ground) below(path string) ground {
 		if err != nil {
 			return ground{}
 		}
-		return ground{kind: rootedKind, base: abs, foreign: g.foreign}
+		return ground{kind: rootedKind, base: abs, odd: g.odd}
 	case rootedKind:
 		// One that would climb out of the base is for BasePathFs to refuse.
 		if rel := filepath.Clean(strings.TrimLeft(path, slashes)); rel == ".." || strings.HasPrefix(rel, ".."+separator) {

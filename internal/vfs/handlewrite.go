@@ -147,7 +147,7 @@ func (h *handle) Sync() error {
 		return err
 	}
 	defer h.mu.Unlock()
-	if h.v.sftpfs {
+	if h.v.sftpfs() {
 		return h.fail("sync", errSftpfs)
 	}
 	return h.fail("sync", h.f.Sync())

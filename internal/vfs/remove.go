@@ -102,10 +102,10 @@ const patience = 2 * time.Second
 // process that looks into the file. It sleeps in between, so it is called under
 // no lock. The error is that of the last call. fn removes name.
 func (v FS) patiently(fn func() error, name string) error {
-	if v.foreign != nil {
+	if v.foreign() != nil {
 		remove := fn
 		fn = func() error {
-			if err := v.foreign.Refuses(Sealed{}, v.real(name)); err != nil {
+			if err := v.foreign().Refuses(Sealed{}, v.real(name)); err != nil {
 				return err
 			}
 			return remove()

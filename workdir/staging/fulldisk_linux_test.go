@@ -18,10 +18,7 @@ import (
 // TestAreaOnAFullDisk fills a small file system. It needs root, for the mount.
 func TestAreaOnAFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tempkit", dir, "tmpfs", 0, "size=1m"); err != nil {
-		testfs.CannotMount(t, err)
-	}
-	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
+	testfs.Mount(t, "tempkit", dir, "tmpfs", 0, "size=1m")
 	fsys := afero.NewOsFs()
 	area, err := staging.Open(fsys, filepath.Join(dir, "area"), nil)
 	require.NoError(t, err)
