@@ -46,6 +46,7 @@ func newTree(root *os.Root) *tree {
 	return &tree{root: root, escapes: underlying(err)}
 }
 
+// Name names the kind, as that of every afero.Fs does, and not where the root is.
 func (t *tree) Name() string { return "rootfs" }
 
 // direct is whether those calls of the system are made that take fewer steps than
@@ -156,14 +157,17 @@ func (t *tree) on(op, name string, fn func(rel string) error) error {
 	return t.pathError(op, name, err)
 }
 
+// Create truncates what is there, as os.Create does.
 func (t *tree) Create(name string) (afero.File, error) {
 	return t.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
+// Open opens for reading alone, a directory too.
 func (t *tree) Open(name string) (afero.File, error) {
 	return t.OpenFile(name, os.O_RDONLY, 0)
 }
 
+// Remove removes a file, an empty directory, or a link and never what it leads to.
 func (t *tree) Remove(name string) error {
 	rel, err := inner(name)
 	if err == nil {
@@ -172,6 +176,8 @@ func (t *tree) Remove(name string) error {
 	return t.pathError("remove", name, err)
 }
 
+// RemoveAll removes name and all below it, and follows no link there. That name does
+// not exist is no error, also if a directory on the way to it does not.
 func (t *tree) RemoveAll(name string) error {
 	rel, err := inner(name)
 	if err == nil {
@@ -180,6 +186,8 @@ func (t *tree) RemoveAll(name string) error {
 	return t.pathError("remove", name, err)
 }
 
+// Rename replaces a file or a link by a file. A link of either name is taken as it is,
+// wherever it leads.
 func (t *tree) Rename(oldname, newname string) error {
 	from, err := inner(oldname)
 	to, err2 := inner(newname)
@@ -211,6 +219,7 @@ func (t *tree) rename(from, to string) error {
 	return t.root.Rename(from, to)
 }
 
+// Stat follows links, as far as they stay within.
 func (t *tree) Stat(name string) (info fs.FileInfo, err error) {
 	err = t.on("stat", name, func(rel string) (err error) {
 		info, err = t.root.Stat(rel)
@@ -219,6 +228,8 @@ func (t *tree) Stat(name string) (info fs.FileInfo, err error) {
 	return info, err
 }
 
+// Chmod, Chown and Chtimes follow links, as far as they stay within. See the package
+// documentation for what a swap may do.
 func (t *tree) Chmod(name string, mode fs.FileMode) error {
 	return t.on("chmod", name, func(rel string) error { return t.root.Chmod(rel, mode) })
 }
@@ -231,6 +242,7 @@ func (t *tree) Chtimes(name string, atime, mtime time.Time) error {
 	return t.on("chtimes", name, func(rel string) error { return t.root.Chtimes(rel, atime, mtime) })
 }
 
+// lstat, readlink and symlink are what afero has optional interfaces for: see Fs.
 func (t *tree) lstat(name string) (info fs.FileInfo, err error) {
 	err = t.on("lstat", name, func(rel string) (err error) {
 		info, err = t.root.Lstat(rel)
