@@ -92,8 +92,10 @@ func spilling(dir string, n, threshold, pieceSize int) []way {
 			if err := writePieces(f, piece, n); err != nil {
 				return err
 			}
-			if err := f.Spill(); err != nil { // all of it is with the system now, as with the bare file
-				return err
+			if n > threshold {
+				if err := f.Spill(); err != nil { // all of it is with the system now, as with the bare file
+					return err
+				}
 			}
 			return f.Close()
 		}},
