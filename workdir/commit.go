@@ -44,19 +44,13 @@ func (d *Dir) Commit(name, dest string) error {
 	return &fs.PathError{Op: "commit", Path: name, Err: errNotRegular}
 }
 
-// elsewhere reports whether err says that a rename cannot do it: dest is on
-// another volume, or the file may not be opened for writing.
-func elsewhere(err error) bool {
-	return errors.Is(err, syscall.EXDEV) || errors.Is(err, fs.ErrPermission)
-}
-
 // commitFile is Commit for a file, whose path is full.
 func (d *Dir) commitFile(full, dest string) error {
 	f, err := tmpfs.Adopt(d.fsys, full)
+	if errors.Is(err, fs.ErrPermission) { // it may be read only, and is not to be changed
+		return d.copyFile(full, dest)
+	}
 	if err != nil {
-		if elsewhere(err) {
-			return d.copyFile(full, dest)
-		}
 		return err
 	}
 	err = atomicfs.Commit(f, dest)
@@ -67,7 +61,9 @@ func (d *Dir) commitFile(full, dest string) error {
 	if kerr := f.Keep(f.Name()); kerr != nil {
 		return errors.Join(err, kerr)
 	}
-	if elsewhere(err) {
+	// For nothing else, not even permissions: of a parent that could not be made durable
+	// the second attempt would not know.
+	if errors.Is(err, syscall.EXDEV) {
 		return d.copyFile(full, dest)
 	}
 	return err
