@@ -78,7 +78,7 @@ func confined(args []string) error {
 	}
 	g, cerr := atomicfs.Create(fsys, name, &atomicfs.Options{NoReplace: true})
 	if !errors.Is(cerr, os.ErrExist) {
-		return errors.Join(err, fmt.Errorf("NoReplace: %v, %v", g, cerr))
+		return errors.Join(err, fmt.Errorf("NoReplace: %v, %w", g, cerr))
 	}
 	return err
 }

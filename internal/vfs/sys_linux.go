@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"strconv"
 
@@ -34,13 +35,11 @@ func linkUnnamed(f, dir *os.File, name string) error {
 			return unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())), fd(dir), name, unix.AT_SYMLINK_FOLLOW)
 		})
 	}
-	switch err { //nolint:errorlint // a bare errno
-	case unix.ENOENT:
-		var st unix.Stat_t
-		if dir == nil || unix.Fstat(fd(dir), &st) != nil || st.Nlink > 0 {
-			return unix.EOPNOTSUPP // it is not the directory that is gone
-		}
-	case unix.EPERM, unix.EACCES:
+	var st unix.Stat_t
+	if errors.Is(err, unix.ENOENT) && (dir == nil || unix.Fstat(fd(dir), &st) != nil || st.Nlink > 0) {
+		return unix.EOPNOTSUPP // it is not the directory that is gone
+	}
+	if errors.Is(err, fs.ErrPermission) {
 		return &forbidden{err}
 	}
 	return err
