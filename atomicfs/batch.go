@@ -40,7 +40,7 @@ type Batch struct {
 
 const (
 	maxOpenFiles = 32 // handles that a batch keeps open, so as not to open the files of a small one again
-	syncers      = 16 // syncs at a time: the file system makes one commit of them
+	syncers      = 64 // syncs at a time: the file system makes one commit of them
 )
 
 // NewBatch returns an empty batch. The Perm of opts is not used: each file has

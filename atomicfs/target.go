@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"syscall"
 
 	"github.com/tempkit/tempkit/internal/vfs"
@@ -79,32 +78,13 @@ func (o Options) follows() bool { return !o.NoFollow && !o.NoReplace }
 func pin(v vfs.FS, name string, o Options, follow, parents bool) (*vfs.Place, error) {
 	p, err := v.Pin(name, follow)
 	if errors.Is(err, fs.ErrNotExist) && parents {
-		if err := makeParents(v, name, o); err != nil {
+		if err := v.MakeParents(name, !o.NoSync); err != nil {
 			return nil, err
 		}
 		// Once: parents that vanish again are somebody else's doing.
 		return v.Pin(name, follow)
 	}
 	return p, err
-}
-
-// makeParents makes the directories that lead to name. If they cannot be made
-// durable none is left, so that the next attempt does not take them for durable.
-// One that exists already is taken for durable.
-func makeParents(v vfs.FS, name string, o Options) error {
-	clean, err := v.Clean("create", name)
-	if err != nil {
-		return err
-	}
-	made, err := v.MkdirAll(filepath.Dir(clean), 0o777)
-	for i := 0; i < len(made) && err == nil && !o.NoSync; i++ {
-		err = v.SyncDir(filepath.Dir(made[i]))
-	}
-	// The innermost first: only the last that was made can be empty.
-	for i := len(made) - 1; i >= 0 && err != nil; i-- {
-		_ = v.Remove(made[i]) // one that somebody else uses by now refuses
-	}
-	return err
 }
 
 // look sees what is at the place now, and refuses what may not be replaced. nil

@@ -206,7 +206,7 @@ func TestABrokenPromiseIsSeen(t *testing.T) {
 				}
 				return fsys.Rename(from, to)
 			}}
-		}), "BROKEN: a reader saw 4 bytes that nobody wrote"},
+		}), "BROKEN: a reader saw "},
 		{"the temporary directory is another one", on(func(fsys afero.Fs) afero.Fs {
 			return tmpfs.WithTempDir(fsys, "/elsewhere")
 		}), "temporary directory, one by one:"},

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
+	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -121,6 +124,14 @@ func commits(at *site, n int) []way {
 	piece := madeBytes(min(n, 1<<20))
 	var f *spool.File
 	var bare *os.File
+	// The rename is to drop no old file of that size: how long that takes depends on what else the system does.
+	fresh := func() error {
+		err := os.Remove(at.path("dest"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
 	at.later(func() error {
 		if f != nil {
 			return f.Close()
@@ -132,7 +143,7 @@ func commits(at *site, n int) []way {
 			impl: "spool",
 			ready: func() error {
 				f = spool.New(osFs, &spool.Options{Temp: tmpfs.Options{Dir: at.dir}})
-				return writePieces(f, piece, n)
+				return cmp.Or(fresh(), writePieces(f, piece, n))
 			},
 			do: func() error { return f.Commit(osFs, at.path("dest"), nil) },
 		},
@@ -142,7 +153,7 @@ func commits(at *site, n int) []way {
 				if bare, err = os.CreateTemp(at.dir, "bare-*"); err != nil {
 					return err
 				}
-				return writePieces(bare, piece, n)
+				return cmp.Or(fresh(), writePieces(bare, piece, n))
 			},
 			do: func() error {
 				if err := bare.Sync(); err != nil {

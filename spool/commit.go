@@ -61,7 +61,11 @@ func (s *store) publish(fsys afero.Fs, name string, opts *atomicfs.Options) erro
 		}
 		if vfs.Same(s.file.file.Fs(), fsys) {
 			err := s.rename(name, opts)
-			if !errors.Is(err, syscall.EXDEV) && !errors.Is(err, errors.ErrUnsupported) || errors.Is(err, atomicfs.ErrNotDurable) {
+			if cannotRename := errors.Is(err, syscall.EXDEV) || errors.Is(err, errors.ErrUnsupported); !cannotRename {
+				return err
+			}
+			// In place, or not to be put there by a second way.
+			if errors.Is(err, atomicfs.ErrNotDurable) || errors.Is(err, vfs.ErrParents) {
 				return err
 			}
 		}

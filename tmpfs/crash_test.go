@@ -6,7 +6,6 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -91,16 +90,7 @@ func kept(name string, file testfs.Written, makeFile func(fsys afero.Fs, o *tmpf
 		}
 		return nil
 	}
-	holds := func(disk *testfs.CrashFs, s testfs.Seen) error {
-		w := w
-		if s.MetWith(syscall.ENOTSUP, "openfile ") && s.MetWith(syscall.ENOTSUP, "chmod ") { // an Fs without modes
-			modeless := file
-			modeless.New.Mode = 0o666
-			w.Files = []testfs.Written{modeless}
-		}
-		return w.Holds(disk, s)
-	}
-	return testfs.Proof{Name: name, Act: act, Holds: holds, Before: func(fsys afero.Fs) error {
+	return testfs.Proof{Name: name, Act: act, Holds: w.Holds, Before: func(fsys afero.Fs) error {
 		return errors.Join(beside(fsys), w.Before(fsys))
 	}}
 }

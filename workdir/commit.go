@@ -187,11 +187,8 @@ func (d *Dir) copyDir(full, dest string) error {
 	if err != nil {
 		return err
 	}
-	parent := filepath.Dir(clean)
-	if _, err := v.MkdirAll(parent, 0o777); err != nil {
-		return err
-	}
-	return tmpfs.WithDir(d.fsys, &tmpfs.Options{Dir: parent, Pattern: ".tmp-*"}, func(to *tmpfs.Dir) error {
+	// The parent is there: the CommitDir that has said EXDEV has made it durable.
+	return tmpfs.WithDir(d.fsys, &tmpfs.Options{Dir: filepath.Dir(clean), Pattern: ".tmp-*"}, func(to *tmpfs.Dir) error {
 		if err := newDir(d.fsys, to, nil).CopyFS(&ioFS{vfs.On(sub)}); err != nil {
 			return err
 		}

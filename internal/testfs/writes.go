@@ -116,6 +116,11 @@ func (w Writes) Found(disk *CrashFs, s Seen) error {
 			group.GID = f.New.GID
 			states = append(states, own, group)
 		}
+		if s.MetWith(syscall.ENOTSUP, "openfile ") && s.MetWith(syscall.ENOTSUP, "chmod ") { // an Fs without modes
+			modeless := f.New
+			modeless.Mode = 0o666
+			states = append(states, modeless)
+		}
 		which, err := disk.Which(f.Name, states...)
 		if err != nil {
 			return err
@@ -139,7 +144,7 @@ func (w Writes) judge(name string, isNew bool, s Seen) error {
 	}
 	inPlace := failure == nil || errors.Is(failure, w.NotDurable)
 	switch {
-	case s.Cut && !isNew && failure == nil && !s.NoDirSync(w.Dir) && !halfMade(s):
+	case s.Cut && !isNew && failure == nil && !s.NoDirSync(w.Dir):
 		return fmt.Errorf("%s is lost, and was acknowledged", name)
 	case !s.Cut && !isNew && inPlace:
 		return fmt.Errorf("%s is the old one, in spite of %w", name, s.Err)
@@ -152,10 +157,6 @@ func (w Writes) judge(name string, isNew bool, s Seen) error {
 // NoDirSync reports whether the disk said that what is below dir, or dir, cannot be
 // synced: then nobody can promise that anything survives.
 func (s Seen) NoDirSync(dir string) bool { return s.MetWith(syscall.ENOTSUP, "sync "+dir) }
-
-// halfMade reports whether a new parent could neither be synced nor be removed, so
-// that a second attempt within the operation may have taken it for durable.
-func halfMade(s Seen) bool { return len(s.Met) > 1 && s.MetAny("sync ") && s.Unremoved() }
 
 // unseen reports whether the rename to name took place and nobody could know, or
 // take it back: its answer was lost, and so was that of the look which would have

@@ -89,7 +89,8 @@ func Open(fsys afero.Fs, dir string, opts *AreaOptions) (*Area, error) {
 	if a.dir, err = a.v.Clean("open", dir); err != nil {
 		return nil, err
 	}
-	if _, err := a.v.MkdirAll(a.dir, 0o700); err != nil {
+	// What is flushed in it is to survive.
+	if err := a.v.MakeDurable(a.dir, 0o700); err != nil {
 		return nil, fail("open", dir, vfs.Reason(err))
 	}
 	a.look.Lock()

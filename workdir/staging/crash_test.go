@@ -22,8 +22,9 @@ import (
 	"github.com/tempkit/tempkit/workdir/staging"
 )
 
-// The uploads of the proofs are in "/w/area", and are put in place in "/w/out".
-const proofArea, proofDest = "/w/area", "/w/out/file"
+// The uploads of the proofs are in "/w/area", and are put in place in "/w/out";
+// "/w/new/area" is not there yet.
+const proofArea, proofDest, newArea = "/w/area", "/w/out/file", "/w/new/area"
 
 var (
 	uploaded = testfs.Content('n', 5000)
@@ -59,7 +60,7 @@ func (tr transfer) proof() testfs.Proof {
 		Dir: "/w", Files: tr.writes, NotDurable: atomicfs.ErrNotDurable, Returns: true,
 		Litter: regexp.MustCompile(`/\.?tmp-[a-z2-7]{26}$`), InFlight: 9,
 		Known: func(name string) bool {
-			return isNotOurs(name) || inArea.MatchString(name) || name == path.Dir(proofDest)
+			return isNotOurs(name) || inArea.MatchString(name) || strings.HasPrefix(newArea, name) || strings.HasPrefix(name, newArea) || name == path.Dir(proofDest)
 		},
 		Failure: func(_ string, err error) error { return committing(err) },
 	}
@@ -276,6 +277,28 @@ func transfers() (all []testfs.Proof) {
 			err := errors.Join(chunk(u, 0, half), chunk(u, half, len(uploaded)))
 			return errors.Join(err, u.Suspend())
 		})},
+		{name: "a new area, Suspend", act: func(fsys afero.Fs) error {
+			area, err := staging.Open(fsys, newArea, nil)
+			if err != nil {
+				return err
+			}
+			u, err := area.Begin(context.Background(), &hashing)
+			if err != nil {
+				return err
+			}
+			return errors.Join(chunk(u, 0, len(uploaded)), u.Suspend())
+		}, fate: func(disk *testfs.CrashFs, s testfs.Seen) error {
+			if !s.Ended || s.Err != nil || s.Cut && s.NoDirSync("/w") {
+				return nil
+			}
+			for _, name := range disk.Paths() {
+				if path.Dir(name) == newArea && path.Ext(name) == ".part" {
+					_, err := disk.Which(name, testfs.As(uploaded, 0o600))
+					return err
+				}
+			}
+			return errors.New("the upload is gone")
+		}},
 		{name: "Suspend, Resume, Commit", writes: commits, act: begun(func(u *staging.Upload, fsys afero.Fs) error {
 			id := u.ID()
 			if err := errors.Join(chunk(u, 0, half), u.Suspend()); err != nil {
