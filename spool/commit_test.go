@@ -397,3 +397,26 @@ func requireNoDescriptors(t testing.TB, dir string) {
 		}
 	}
 }
+
+// Where the parents could not be made durable, and were left, there is no second way:
+// it would take them for durable.
+func TestCommitWhoseParentsAreNotDurable(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	s := testfs.NewSpy(mem)
+	fsys := newSticky(s, false)
+	f := spool.New(fsys, &spool.Options{MaxMemory: -1})
+	defer f.Close()
+	put(t, f, "text")
+	after := []string{"mkdir 0777 /a", "stat /a", "open /a"} // it is not seen, nor can it be looked into, to be removed
+	s.Fail(func(_ int, call string) bool {
+		if len(after) == 0 || call != after[0] {
+			return false
+		}
+		after = after[1:]
+		return len(after) < 2
+	}, testfs.Fault{Err: errors.ErrUnsupported})
+	require.ErrorIs(t, f.Commit(fsys, "/a/dest", nil), errors.ErrUnsupported)
+	assert.Empty(t, after)
+	assert.Empty(t, testfs.Leftovers(t, mem, "/a"))
+	requireContents(t, []byte("text"), f)
+}

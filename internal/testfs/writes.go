@@ -116,6 +116,11 @@ func (w Writes) Found(disk *CrashFs, s Seen) error {
 			group.GID = f.New.GID
 			states = append(states, own, group)
 		}
+		if s.Cut && len(s.Met) > 1 && s.MetAny("close ") { // found bad in its place, and taken back with the mode that it had
+			taken := f.New
+			taken.Mode = 0o600
+			states = append(states, taken)
+		}
 		if s.MetWith(syscall.ENOTSUP, "openfile ") && s.MetWith(syscall.ENOTSUP, "chmod ") { // an Fs without modes
 			modeless := f.New
 			modeless.Mode = 0o666

@@ -124,7 +124,7 @@ func (a *Area) Begin(ctx context.Context, opts *Options) (*Upload, error) {
 		err = s.save(0, u.hash) // data without a sidecar would never be swept
 	}
 	if err != nil {
-		return nil, fail("begin", unnamed, vfs.Reason(errors.Join(err, s.data.Close(), s.leave())))
+		return nil, fail("begin", unnamed, vfs.Reason(errors.Join(err, s.discard())))
 	}
 	return u, nil
 }

@@ -17,6 +17,8 @@ import (
 // need no Fs beside them.
 var writers sync.Map
 
+var errNotRemoved = errors.New("it could not be removed")
+
 // A slot is an upload's place in its area. The methods that an Upload calls do
 // nothing for a nil slot, that of an upload which is in no area.
 type slot struct {
@@ -168,17 +170,34 @@ func (s *slot) afterFailure() {
 	}
 }
 
-// leave takes an upload out of the area whose data is gone from it. It may be
-// called again.
+// leave takes an upload out of the area whose data is gone from it. While that is
+// there, because it could not be removed, it keeps its sidecar, and the error says so:
+// without one it would never be swept. It may be called again.
 func (s *slot) leave() error {
 	if s == nil || s.left {
 		return nil
+	}
+	data := s.area.path(s.id, dataSuffix)
+	if _, err := s.area.v.Lstat(data); err == nil {
+		return fail("remove", data, errNotRemoved)
+	} else if !vfs.Gone(err) {
+		return err
 	}
 	if err := s.dropSidecar(); err != nil {
 		return err
 	}
 	s.forget(false)
 	return nil
+}
+
+// discard takes an upload out of the area that nobody has been given. What of it could
+// not be removed is a sweep's, also of this process.
+func (s *slot) discard() error {
+	err := errors.Join(s.data.Close(), s.leave())
+	if !s.left {
+		s.forget(false)
+	}
+	return err
 }
 
 // forget lets go of an upload, which stays in the area or not. The lock goes after

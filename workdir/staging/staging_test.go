@@ -626,3 +626,24 @@ func TestConcurrentUse(t *testing.T) {
 	assert.Equal(t, int64(4000), u.Size())
 	assert.Equal(t, sum(bytes.Repeat(data(10), 400)), u.Sum())
 }
+
+// Data that could not be removed keeps its description: a sweep knows it by that.
+func TestCommitThatLeavesItsData(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	s := testfs.NewSpy(mem)
+	area, err := staging.Open(s, "/area", nil)
+	require.NoError(t, err)
+	u, err := area.Begin(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = u.WriteChunk(0, []byte("text"))
+	require.NoError(t, err)
+	s.Fail(func(_ int, call string) bool {
+		return strings.HasPrefix(call, "remove /area/") && strings.HasSuffix(call, ".part")
+	}, testfs.Fault{Err: testfs.ErrFault})
+	require.NoError(t, u.Commit(t.Context(), mem, "/dest", nil)) // another Fs: it is copied
+	both := []string{u.ID() + ".json", u.ID() + ".part"}
+	assert.Equal(t, both, testfs.Leftovers(t, mem, "/area"))
+	s.Reset()
+	require.NoError(t, u.Close())
+	assert.Empty(t, testfs.Leftovers(t, mem, "/area"))
+}
