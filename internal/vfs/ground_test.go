@@ -340,9 +340,86 @@ type boxed struct {
 	any
 }
 
+// TestMkdirOfAFile: what an Fs has made is looked at, whatever it said.
+func TestMkdirOfAFile(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	require.ErrorIs(t, vfs.On(clerk{mem}).Mkdir("/d", 0o700), syscall.ENOTDIR)
+	assert.Equal(t, []string{"d"}, testfs.Leftovers(t, mem, "/"), "it may be somebody else's")
+}
+
+// A clerk makes a file when it is asked for a directory, and says nil. It has an
+// Lstat of its own.
+type clerk struct{ afero.Fs }
+
+func (c clerk) Mkdir(name string, _ fs.FileMode) error {
+	return afero.WriteFile(c.Fs, name, nil, 0o600)
+}
+
+func (c clerk) Lstat(name string) (fs.FileInfo, error) {
+	if name == "/hidden" {
+		return nil, syscall.EACCES
+	}
+	return c.Fs.Stat(name)
+}
+
+func TestLstatByAnotherName(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	require.NoError(t, afero.WriteFile(mem, "/hidden", nil, 0o600))
+	_, err := vfs.On(clerk{mem}).Lstat("/hidden")
+	require.ErrorIs(t, err, syscall.EACCES)
+	_, err = vfs.On(clerk{mem}).Stat("/hidden")
+	require.NoError(t, err)
+}
+
+// TestBaseThatCannotBeMade: MkdirAll makes the base itself, or says why not.
+func TestBaseThatCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err := vfs.On(afero.NewBasePathFs(afero.NewOsFs(), filepath.Join(file, "base"))).MkdirAll("/a/b", 0o700)
+	require.ErrorIs(t, err, syscall.ENOTDIR)
+	pathOf(t, err, "mkdir", filepath.FromSlash("/a/b"))
+}
+
+// A rival makes the file that it is asked for, with the contents of somebody else, and
+// says that it exists, or that it does not know O_EXCL.
+type rival struct {
+	afero.Fs
+	answer error
+}
+
+func (r rival) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	if flag&os.O_EXCL == 0 {
+		return r.Fs.OpenFile(name, flag, perm)
+	}
+	if err := afero.WriteFile(r.Fs, name, []byte("theirs"), 0o600); err != nil {
+		return nil, err
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: r.answer}
+}
+
+// LinkIfPossible makes it one that is believed.
+type honestRival struct{ rival }
+
+func (honestRival) LinkIfPossible(string, string) error { return errors.ErrUnsupported }
+
+func TestCreateAgainstARival(t *testing.T) {
+	for _, answer := range []error{fs.ErrExist, errors.ErrUnsupported} {
+		mem := afero.NewMemMapFs()
+		_, err := vfs.On(rival{mem, answer}).Create("/f", 0o600)
+		require.ErrorIs(t, err, fs.ErrExist)
+		assert.Equal(t, "theirs", read(t, vfs.On(mem), "/f"))
+	}
+	mem := afero.NewMemMapFs()
+	_, err := vfs.On(honestRival{rival{mem, fs.ErrExist}}).Create("/f", 0o600)
+	require.ErrorIs(t, err, fs.ErrExist)
+	assert.Equal(t, "theirs", read(t, vfs.On(mem), "/f"))
+}
+
 func TestSame(t *testing.T) {
 	mem, other := afero.NewMemMapFs(), afero.NewMemMapFs()
 	notes := []string{"a"}
+	index := map[string]int{"a": 1}
+	act := func() {}
 	for _, c := range []struct {
 		a, b afero.Fs
 		same bool
@@ -359,6 +436,11 @@ func TestSame(t *testing.T) {
 		{boxed{mem, notes}, boxed{mem, []string{"a"}}, false},
 		{boxed{mem, 1}, boxed{mem, notes}, false},
 		{boxed{mem, nil}, boxed{mem, nil}, true},
+		{boxed{mem, index}, boxed{mem, index}, true},
+		{boxed{mem, index}, boxed{mem, map[string]int{"a": 1}}, false},
+		{boxed{mem, act}, boxed{mem, act}, true},
+		{boxed{mem, [1]func(){act}}, boxed{mem, [1]func(){act}}, false}, // it cannot be told
+		{boxed{mem, boxed{nil, notes}}, boxed{mem, boxed{nil, notes}}, true},
 	} {
 		assert.Equal(t, c.same, vfs.Same(c.a, c.b), "%v %v", c.a, c.b)
 		assert.Equal(t, c.same, vfs.Same(c.b, c.a), "%v %v", c.b, c.a)

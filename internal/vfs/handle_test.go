@@ -300,6 +300,47 @@ func TestHandleOfLiar(t *testing.T) {
 	}
 }
 
+// A boaster says that it has written more than it was given, and cannot seek.
+type boaster struct {
+	afero.Fs
+	seeks bool
+}
+
+type boastersFile struct {
+	afero.File
+	seeks bool
+}
+
+func (b boaster) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
+	f, err := b.Fs.OpenFile(name, flag, perm)
+	return boastersFile{f, b.seeks}, err
+}
+
+func (b boastersFile) Write(p []byte) (int, error) { return len(p) + 1, nil }
+
+func (b boastersFile) Seek(off int64, whence int) (int64, error) {
+	if !b.seeks {
+		return 0, syscall.ESPIPE
+	}
+	return b.File.Seek(off, whence)
+}
+
+func TestHandleOfBoaster(t *testing.T) {
+	for seeks, want := range map[bool]error{true: io.ErrShortWrite, false: syscall.ESPIPE} {
+		f, err := vfs.On(boaster{afero.NewMemMapFs(), seeks}).Create("/f", 0o600)
+		require.NoError(t, err)
+		if !seeks {
+			_, err = f.Seek(2, io.SeekStart) // which moves nothing yet
+			require.NoError(t, err)
+		}
+		n, err := f.Write([]byte("hello"))
+		assert.ErrorIs(t, err, want)
+		assert.Zero(t, n)
+		pathOf(t, err, "write", "/f")
+		require.NoError(t, f.Close())
+	}
+}
+
 // TestCopyInKernel: a File that is a reader does not hide the os.File from one
 // that reads from it.
 func TestCopyInKernel(t *testing.T) {
@@ -324,6 +365,55 @@ func TestCopyInKernel(t *testing.T) {
 		assert.Equal(t, int64(len(data)-16), n)
 		assert.Equal(t, data[16:], buf.Bytes())
 	})
+}
+
+func TestWriteToFile(t *testing.T) {
+	testfs.Each(t, func(t *testing.T, k testfs.Kind) {
+		v := vfs.On(k.Fs)
+		write(t, v, k.Join("a"), "0123456789")
+		from, err := v.Open(k.Join("a"))
+		require.NoError(t, err)
+		_, err = from.Seek(4, io.SeekStart)
+		require.NoError(t, err)
+		to, err := os.Create(filepath.Join(t.TempDir(), "to"))
+		require.NoError(t, err)
+		n, err := from.WriteTo(to)
+		require.NoError(t, err)
+		assert.Equal(t, int64(6), n)
+		b, err := os.ReadFile(to.Name())
+		require.NoError(t, err)
+		assert.Equal(t, "456789", string(b))
+		require.NoError(t, to.Close())
+		_, err = from.Seek(0, io.SeekStart)
+		require.NoError(t, err)
+		_, err = from.WriteTo(to)
+		require.ErrorIs(t, err, fs.ErrClosed)
+		require.NoError(t, from.Close())
+		_, err = from.WriteTo(to)
+		require.ErrorIs(t, err, fs.ErrClosed)
+		assert.NotContains(t, err.Error(), "layer")
+	})
+}
+
+// A sluggard takes nothing at first, as a kernel does that sees the end of a file too
+// early.
+type sluggard struct{ bytes.Buffer }
+
+func (*sluggard) ReadFrom(io.Reader) (int64, error) { return 0, nil }
+
+func TestCopyGoesOn(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a")
+	require.NoError(t, os.WriteFile(name, []byte("0123456789"), 0o600))
+	for limit, want := range map[int64]string{20: "0123456789", 10: "0123456789", 7: "0123456", 1: "0", 0: ""} {
+		from, err := os.Open(name)
+		require.NoError(t, err)
+		var to sluggard
+		n, err := vfs.Copy(&to, &io.LimitedReader{R: from, N: limit})
+		require.NoError(t, err)
+		assert.Equal(t, int64(len(want)), n)
+		assert.Equal(t, want, to.String())
+		require.NoError(t, from.Close())
+	}
 }
 
 func TestReaddir(t *testing.T) {

@@ -58,3 +58,25 @@ func TestRenameNewByAnotherMachine(t *testing.T) {
 		})
 	}
 }
+
+// TestRenameNewThatCannotEnd: of a file that would keep both names the new one goes
+// again.
+func TestRenameNewThatCannotEnd(t *testing.T) {
+	mem := afero.NewMemMapFs()
+	require.NoError(t, afero.WriteFile(mem, "/old", []byte("text"), 0o600))
+	v := vfs.On(&stiff{linked{mem, func(_, newname string) error {
+		return afero.WriteFile(mem, newname, []byte("text"), 0o600)
+	}}})
+	require.ErrorIs(t, v.RenameNew("/old", place(t, v, "/new", false)), syscall.EBUSY)
+	assert.Equal(t, []string{"old"}, testfs.Leftovers(t, mem, "/"))
+}
+
+// stiff removes no file of the name "/old".
+type stiff struct{ linked }
+
+func (s *stiff) Remove(name string) error {
+	if name == "/old" {
+		return syscall.EBUSY
+	}
+	return s.linked.Remove(name)
+}

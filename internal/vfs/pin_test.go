@@ -1,6 +1,7 @@
 package vfs_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -84,6 +85,28 @@ func TestPinFollowsLinks(t *testing.T) {
 }
 
 // TestPinLongChain: 40 links are followed and 41 are not, as on Linux.
+// TestPinOfWhatIsNoPlace: a link to the base itself, to a file on the way, to nothing on
+// the way.
+func TestPinOfWhatIsNoPlace(t *testing.T) {
+	onLinks(t, func(t *testing.T, k testfs.Kind, v vfs.FS, dir string) {
+		write(t, v, k.Join("file"), "text")
+		top := strings.Repeat("../", strings.Count(filepath.ToSlash(k.Dir), "/"))
+		for link, target := range map[string]string{"top": top, "file-link": "file", "nothing": "none", "twice": "file-link"} {
+			require.NoError(t, os.Symlink(target, filepath.Join(dir, link)))
+		}
+		for name, want := range map[string]error{
+			"top": syscall.EISDIR, "file-link/x": syscall.ENOTDIR, "twice/x": syscall.ENOTDIR, "nothing/x": fs.ErrNotExist,
+			"file-link/x/y": syscall.ENOTDIR,
+		} {
+			p, err := v.Pin(k.Join(strings.Split(name, "/")...), true)
+			if !assert.ErrorIs(t, err, want, name) && err == nil {
+				_ = p.Close()
+			}
+		}
+		assert.Equal(t, "text", read(t, v, k.Join("file")))
+	})
+}
+
 func TestPinLongChain(t *testing.T) {
 	onLinks(t, func(t *testing.T, k testfs.Kind, v vfs.FS, dir string) {
 		target := "file"
@@ -315,6 +338,20 @@ func TestExchangeWhoseAnswerIsLost(t *testing.T) {
 }
 
 // Nothing is removed while nobody knows whose it is.
+func TestExchangeOfNothing(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		require.NoError(t, v.Mkdir(k.Join("d"), 0o755))
+		to := place(t, v, k.Join("d"), false)
+		for _, old := range []string{k.Join("none"), k.Join("none", "x")} {
+			err := v.Exchange(old, to)
+			if !errors.Is(err, errors.ErrUnsupported) {
+				require.ErrorIs(t, err, fs.ErrNotExist)
+			}
+		}
+		assert.Equal(t, []string{"d"}, testfs.Leftovers(t, k.Fs, k.Dir))
+	})
+}
+
 func TestExchangeInDoubt(t *testing.T) {
 	k := testfs.CrashKind(t)
 	for _, d := range []string{"a", "b"} {

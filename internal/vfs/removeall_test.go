@@ -120,6 +120,20 @@ func TestRemoveAllListsWhatIsLeft(t *testing.T) {
 	})
 }
 
+// TestRemoveAllStopsAtAMount: another file system in the tree is somebody else's.
+func TestRemoveAllStopsAtAMount(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tree")
+	disk := filepath.Join(dir, "d", "disk")
+	require.NoError(t, os.MkdirAll(disk, 0o755))
+	testfs.Mount(t, "tmpfs", disk, "tmpfs", 0, "size=64k")
+	require.NoError(t, os.WriteFile(filepath.Join(disk, "file"), []byte("theirs"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "goes"), nil, 0o600))
+	err := vfs.On(afero.NewOsFs()).RemoveAll(dir)
+	require.ErrorIs(t, err, syscall.EXDEV)
+	require.ErrorContains(t, err, disk+": is on another device")
+	assert.Equal(t, []string{"d", "d/disk", "d/disk/file"}, testfs.Leftovers(t, afero.NewOsFs(), dir))
+}
+
 // swap replaces a directory by a link to outside and back, until stop is closed.
 func swap(stop <-chan struct{}, name, outside string) (swaps int) {
 	aside := name + "-aside"

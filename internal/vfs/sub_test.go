@@ -79,6 +79,28 @@ func TestSubOfLink(t *testing.T) {
 	})
 }
 
+// TestSubOfAnUnknownFs: its links are followed as far as they stay in.
+func TestSubOfAnUnknownFs(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "d", "e"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "d", "file"), []byte("text"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600))
+	for link, target := range map[string]string{"e/in": "./../././file", "out": "e/../../secret", "e/up": "../../d/file", "loop": "./loop"} {
+		require.NoError(t, os.Symlink(target, filepath.Join(dir, "d", link)))
+	}
+	sub, err := vfs.On(testfs.NewSpy(afero.NewOsFs())).Sub(filepath.Join(dir, "d"))
+	require.NoError(t, err)
+	defer sub.Close()
+	assert.NotEmpty(t, sub.Name())
+	b, err := afero.ReadFile(sub, "/e/in")
+	require.NoError(t, err)
+	assert.Equal(t, "text", string(b))
+	for _, name := range []string{"/out", "/e/up", "/loop"} {
+		_, err := sub.Open(name)
+		assert.Error(t, err, name)
+	}
+}
+
 func TestSubOfFile(t *testing.T) {
 	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
 		write(t, v, k.Join("file"), "s")

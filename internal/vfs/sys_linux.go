@@ -50,10 +50,13 @@ type forbidden struct{ error }
 
 func (f *forbidden) Unwrap() []error { return []error{f.error, errors.ErrUnsupported} }
 
+// fchmodat is what tests take away: older kernels know no such call.
+var fchmodat = unix.Fchmodat
+
 // chmodAt changes the mode of name itself. A link has none to change: the error
 // is then EOPNOTSUPP.
 func chmodAt(dir *os.File, name string, mode uint32) error {
-	err := again(func() error { return unix.Fchmodat(fd(dir), name, mode, unix.AT_SYMLINK_NOFOLLOW) })
+	err := again(func() error { return fchmodat(fd(dir), name, mode, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != unix.EOPNOTSUPP { //nolint:errorlint // a bare errno
 		return err
 	}

@@ -280,6 +280,16 @@ func renamingNew(t *testing.T, k testfs.Kind, v vfs.FS) {
 
 // TestOneWinner: of many that create,
 // make or claim one name, one wins, and the process lives.
+// TestRenameOntoADirectory: of two things that are wrong, the missing source comes first.
+func TestRenameOntoADirectory(t *testing.T) {
+	on(t, func(t *testing.T, k testfs.Kind, v vfs.FS) {
+		require.NoError(t, v.Mkdir(k.Join("d"), 0o755))
+		write(t, v, k.Join("f"), "x")
+		assert.ErrorIs(t, rename(v, k.Join("none"), k.Join("d")), fs.ErrNotExist)
+		assert.ErrorIs(t, rename(v, k.Join("f"), k.Join("d")), fs.ErrExist)
+	})
+}
+
 func TestOneWinner(t *testing.T) {
 	const racers, rounds = 32, 20
 	race := func(v vfs.FS, attempt func(i int) error) (won int32, others []error) {
