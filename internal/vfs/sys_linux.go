@@ -57,7 +57,8 @@ var fchmodat = unix.Fchmodat
 // is then EOPNOTSUPP.
 func chmodAt(dir *os.File, name string, mode uint32) error {
 	err := again(func() error { return fchmodat(fd(dir), name, mode, unix.AT_SYMLINK_NOFOLLOW) })
-	if err != unix.EOPNOTSUPP { //nolint:errorlint // a bare errno
+	// EPERM is also what older sandboxes say of a call that they do not know.
+	if err != unix.EOPNOTSUPP && err != unix.EPERM { //nolint:errorlint // a bare errno
 		return err
 	}
 	// Before Linux 6.6 the C library's way: a descriptor that cannot be diverted any more.
