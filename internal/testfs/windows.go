@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/afero"
 
@@ -101,6 +102,9 @@ func (w *Windows) Refuses(_ vfs.Sealed, name string) error {
 	}
 	return nil
 }
+
+// Patience implements vfs.Foreign: what is open in a test mostly stays so.
+func (w *Windows) Patience(vfs.Sealed) time.Duration { return 200 * time.Millisecond }
 
 func (w *Windows) refuse(open string) error {
 	w.shared.mu.Lock()

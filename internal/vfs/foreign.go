@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"time"
+
 	"github.com/spf13/afero"
 	"github.com/tempkit/tempkit/tmpfs/rootfs"
 )
@@ -19,6 +21,8 @@ type Foreign interface {
 	// Refuses returns why the file of that path on the operating system is neither
 	// renamed nor removed now, or nil.
 	Refuses(_ Sealed, path string) error
+	// Patience returns how long such a refusal is borne.
+	Patience(Sealed) time.Duration
 }
 
 // OpenRenames reports whether an open file can be renamed and removed. Where it
@@ -36,15 +40,10 @@ func (v FS) on(r *rootfs.Fs) FS {
 	return On(v.foreign().Over(Sealed{}, r))
 }
 
-// refused returns why a foreign system does not rename what is at one of the places.
-func refused(places ...*Place) error {
-	for _, p := range places {
-		if p.foreign() == nil {
-			continue
-		}
-		if err := p.foreign().Refuses(Sealed{}, p.real(p.Name)); err != nil {
-			return err
-		}
+// refuses returns why a foreign system neither renames nor removes name.
+func (v FS) refuses(name string) error {
+	if v.foreign() == nil {
+		return nil
 	}
-	return nil
+	return v.foreign().Refuses(Sealed{}, v.real(name))
 }

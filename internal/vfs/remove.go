@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/tempkit/tempkit/tmpfs/rootfs"
 )
@@ -23,10 +22,10 @@ func (v FS) Remove(name string) error {
 	}
 	switch v.kind {
 	case osKind:
-		err = v.patiently(func() error { return os.Remove(clean) }, clean)
+		err = v.removing(clean, func() error { return os.Remove(clean) })
 	case rootedKind:
 		_, err = rooted(v, func(r *rootfs.Fs) (struct{}, error) {
-			return struct{}{}, v.patiently(func() error { return r.Remove(v.at(clean)) }, clean)
+			return struct{}{}, v.removing(clean, func() error { return r.Remove(v.at(clean)) })
 		})
 	default:
 		err = v.remove(clean)
@@ -93,35 +92,4 @@ func (v FS) list(dir string) ([]string, error) {
 	// Read only: there is nothing that it could fail to write.
 	_ = f.Close()
 	return names, err
-}
-
-// patience is how long a refusal that may pass by itself is borne.
-const patience = 2 * time.Second
-
-// patiently repeats fn as long as what refuses it may pass: on Windows, another
-// process that looks into the file. It sleeps in between, so it is called under
-// no lock. The error is that of the last call. fn removes name.
-func (v FS) patiently(fn func() error, name string) error {
-	if v.foreign() != nil {
-		remove := fn
-		fn = func() error {
-			if err := v.foreign().Refuses(Sealed{}, v.real(name)); err != nil {
-				return err
-			}
-			return remove()
-		}
-	}
-	err := fn()
-	// Where an open file can be removed, what busy knows is an answer and not a
-	// delay: ENOTEMPTY is for the caller to hear at once.
-	if err == nil || v.OpenRenames() || !busy(Reason(err)) {
-		return err
-	}
-	for wait, end := time.Millisecond, time.Now().Add(patience); time.Now().Before(end); wait *= 2 {
-		time.Sleep(wait)
-		if err = fn(); err == nil || !busy(Reason(err)) {
-			return err
-		}
-	}
-	return err
 }

@@ -122,14 +122,19 @@ func (p *Place) link(to *Place) error {
 }
 
 // rename is the system call, by the directories of both places. flags are 0,
-// noReplace or exchange.
+// noReplace or exchange. Where a reader of the old contents is in the way of the new,
+// as on Windows, it waits for that one a while.
 func (p *Place) rename(to *Place, flags uint) error {
-	if err := refused(p, to); err != nil {
-		return err
-	}
-	return withHandles(p, to, func(fromDir, toDir *os.File) error {
-		return sysRename(fromDir, p.element(), toDir, to.element(), flags)
-	})
+	return to.patiently(func() error {
+		for _, at := range []*Place{p, to} {
+			if err := at.refuses(at.Name); err != nil {
+				return err
+			}
+		}
+		return withHandles(p, to, func(fromDir, toDir *os.File) error {
+			return sysRename(fromDir, p.element(), toDir, to.element(), flags)
+		})
+	}, inTheWay)
 }
 
 // withHandles calls fn with the directories of both places, nil where none is
