@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/spf13/afero"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tempkit/tempkit/internal/vfs"
 )
@@ -38,10 +37,9 @@ type Batch struct {
 	writes sync.WaitGroup // those at work, for which Commit and Close wait
 }
 
-const (
-	maxOpenFiles = 32 // handles that a batch keeps open, so as not to open the files of a small one again
-	syncers      = 64 // syncs at a time: the file system makes one commit of them
-)
+// maxOpenFiles is how many handles a batch keeps open, so as not to open the files of
+// a small one again.
+const maxOpenFiles = 32
 
 // NewBatch returns an empty batch. The Perm of opts is not used: each file has
 // its own.
@@ -299,18 +297,4 @@ func (b *Batch) Close() error {
 	}
 	b.dirs.close()
 	return nil
-}
-
-// inParallel calls fn for each of list, a few at a time. It returns when all
-// have. fn must keep its errors itself.
-func inParallel[T any](list []T, fn func(T)) {
-	var g errgroup.Group
-	g.SetLimit(syncers)
-	for _, item := range list {
-		g.Go(func() error {
-			fn(item)
-			return nil
-		})
-	}
-	_ = g.Wait() // fn has nothing to return
 }

@@ -152,7 +152,7 @@ const separator = string(filepath.Separator)
 // and of no file. The first error ends it; what is under way is waited for.
 func syncTree(v vfs.FS) error {
 	var files errgroup.Group
-	files.SetLimit(syncers)
+	files.SetLimit(syncers())
 	var levels [][]string // the directories, by depth
 	for level := []string{separator}; len(level) > 0; {
 		levels = append(levels, level)
